@@ -1,0 +1,45 @@
+# Every target makes its own environment in .venv; running it again is instant.
+PYTHON ?= python3
+BIN := .venv/bin
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+endif
+
+.PHONY: app test lint bench torture train-clip train-judge evaluate-clip clean
+
+app: .venv/app
+	$(BIN)/python app.py
+
+test: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+torture: .venv/dev
+	$(BIN)/python -m pytest -m torture
+
+bench: .venv/dev
+	$(BIN)/python -m benchmarks
+
+evaluate-clip: .venv/dev
+	$(BIN)/python -m benchmarks.evaluate_clip
+	$(BIN)/python -m benchmarks.drawings
+
+train-clip: .venv/dev
+	$(BIN)/python -m training.clip
+	$(BIN)/python -m training.clip_energy --export assets/clip/atelier-pocket.safetensors
+
+train-judge: .venv/dev
+	$(BIN)/python -m training.judge
+
+.venv/app: requirements.txt constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt --constraint constraints.txt
+	$(BIN)/python -c "from engines.vector import resolve_backend; resolve_backend('cpu')"  # compiles the rasteriser once
+	touch $@
+
+.venv/dev: requirements-dev.txt .venv/app
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt --constraint constraints.txt
+	touch $@
+
+clean:
+	rm -rf .venv outputs

@@ -1,0 +1,29 @@
+"""The methods and the mathematics under them. Knows neither Gradio nor threads nor files of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
+from engines.base import Engine
+
+__all__ = ["ENGINES"]
+
+_HOMES = {"clipdraw": "engines.clipdraw:CLIPDraw"}
+"""Method name → where its engine class lives. Imported on first use: listing the methods must not load torch."""
+
+
+class _Engines(Mapping[str, type[Engine]]):
+    def __getitem__(self, name: str) -> type[Engine]:
+        module, _, attribute = _HOMES[name].partition(":")
+        return getattr(import_module(module), attribute)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_HOMES)
+
+    def __len__(self) -> int:
+        return len(_HOMES)
+
+
+ENGINES: Mapping[str, type[Engine]] = _Engines()
+"""Method name → engine class, in the order of the tabs."""

@@ -1,0 +1,239 @@
+"""What every method shares: settings, live settings, frames and the engine contract.
+
+A method is a generator of frames that reads its settings afresh at every step::
+
+    for frame in CLIPDraw(models).run(settings, live):
+        frame.image, frame.scene, frame.losses, frame.step
+
+The caller owns the loop: to pause is not to ask for the next frame, to stop is to close the generator.
+Nothing here draws progress bars, writes files, sleeps, or (but for the lock of `LiveSettings`) knows threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+if TYPE_CHECKING:
+    from engines.vector import Scene
+    from engines.zoo import Models
+
+__all__ = ["Engine", "EngineError", "EngineSettings", "Frame", "LiveSettings", "SettingSpec", "setting"]
+
+Kind = Literal["text", "longtext", "integer", "number", "switch", "choice", "color", "image", "svg"]
+
+
+class EngineError(Exception):
+    """Something a person can mend. The message, one plain sentence, names what to change and is shown."""
+
+
+# ---------------------------------------------------------------------------------------------- settings
+
+
+def setting(
+    default: Any,
+    *,
+    label: str,
+    help: str,
+    group: str,
+    live: bool = False,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    step: float | None = None,
+    kind: Kind | None = None,
+    max_length: int | None = None,
+    advanced: bool = False,
+) -> Any:
+    """Declare one field of an `EngineSettings`: its default, its range and what a person needs to know of it.
+
+    `live`: may change while a run goes on. `advanced`: folded away on the page. `kind` is derived from the
+    annotation unless given ("longtext", "color", "image" and "svg" cannot be told from `str`).
+    """
+    extra = {
+        "label": label,
+        "help": help,
+        "group": group,
+        "live": live,
+        "step": step,
+        "kind": kind,
+        "advanced": advanced,
+    }
+    return Field(default, ge=minimum, le=maximum, max_length=max_length, json_schema_extra=extra)
+
+
+@dataclass(frozen=True)
+class SettingSpec:
+    """One setting as page, command line and API see it. Bounds are inclusive; `choices` belong to kind "choice"."""
+
+    name: str
+    kind: Kind
+    default: Any
+    label: str
+    help: str
+    group: str
+    live: bool
+    advanced: bool
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+class EngineSettings(BaseModel):
+    """Immutable, validated settings of one method; the single source for page, command line, API and files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    """Preset name → the settings it changes."""
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> EngineSettings:
+        """Validated settings from plain values; `EngineError` names the first setting that is wrong."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise EngineError(_explain(error)) from None
+
+    @classmethod
+    def specs(cls) -> list[SettingSpec]:
+        """Every setting, in the order in which it is declared."""
+        return [_spec(name, info) for name, info in cls.model_fields.items()]
+
+    def replace(self, **changes: Any) -> EngineSettings:
+        """A validated copy with some settings changed."""
+        return type(self).parse({**self.model_dump(), **changes})
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if not first["loc"]:  # a rule between several settings; it names them itself
+        return first["msg"].removeprefix("Value error, ")
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"There is no setting '{name}'."
+    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    shown = repr(first["input"])
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    return f"Setting '{name}': {reason[0].lower()}{reason[1:]} (got {shown})."
+
+
+def _spec(name: str, info: Any) -> SettingSpec:
+    extra = info.json_schema_extra
+    bounds = {key: getattr(item, key) for item in info.metadata for key in ("ge", "le") if hasattr(item, key)}
+    is_choice = get_origin(info.annotation) is Literal
+    kind = extra["kind"] or (
+        "choice" if is_choice else {bool: "switch", int: "integer", float: "number", str: "text"}[info.annotation]
+    )
+    return SettingSpec(
+        name=name,
+        kind=kind,
+        default=info.default,
+        label=extra["label"],
+        help=extra["help"],
+        group=extra["group"],
+        live=extra["live"],
+        advanced=extra["advanced"],
+        minimum=bounds.get("ge"),
+        maximum=bounds.get("le"),
+        step=extra["step"],
+        choices=get_args(info.annotation) if is_choice else (),
+    )
+
+
+class LiveSettings:
+    """The settings of a running engine: `current` is an immutable snapshot, `update` swaps it atomically.
+
+    Thread-safe. Only fields declared `live` may change.
+    """
+
+    def __init__(self, settings: EngineSettings):
+        self._current = settings
+        self._lock = threading.Lock()
+
+    @property
+    def current(self) -> EngineSettings:
+        return self._current
+
+    def update(self, **changes: Any) -> EngineSettings:
+        """Validate `changes`, swap the snapshot and return it. `EngineError` when a value or a field is refused."""
+        fields = type(self._current).model_fields
+        for name in changes:
+            if name not in fields:
+                raise EngineError(f"There is no setting '{name}'.")
+            if not fields[name].json_schema_extra["live"]:
+                raise EngineError(f"Setting '{name}' cannot change while a run goes on; start a new run with it.")
+        with self._lock:
+            self._current = self._current.replace(**changes)
+            return self._current
+
+
+# ---------------------------------------------------------------------------------------------- frames
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a running method shows after a step.
+
+    step: steps done so far (0: the picture before the first). steps: how many the run will have.
+    render: draws the picture, (H, W, 3) uint8 RGB; called at most once, and only if somebody looks (`image`).
+    losses: term → value. scene, background: the drawing as vectors and the RGB in [0, 1] behind it, where the method
+    has them. extras: further pictures (grids, before/after), (H, W, 3) uint8. status: one short sentence or "".
+    """
+
+    step: int
+    steps: int
+    render: Callable[[], np.ndarray]
+    losses: dict[str, float] = field(default_factory=dict)
+    scene: Scene | None = None
+    background: tuple[float, float, float] | None = None
+    extras: tuple[np.ndarray, ...] = ()
+    status: str = ""
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        return self.render()
+
+
+# ---------------------------------------------------------------------------------------------- engines
+
+
+class Engine(ABC):
+    """One method. `run` may be iterated once per instance; make a new instance for the next run.
+
+    `state_dict()` holds all that the next step depends on: CPU tensors, and JSON values (numbers, strings, lists,
+    dicts of these) for the rest. An engine that loaded it goes on as if it had never stopped: same device, same
+    pixels. It may be asked for between two frames, not during one.
+    """
+
+    name: ClassVar[str]
+    """As on the command line: "clipdraw"."""
+    title: ClassVar[str]
+    """As on the page: "CLIPDraw"."""
+    summary: ClassVar[str]
+    """One sentence."""
+    Settings: ClassVar[type[EngineSettings]]
+
+    def __init__(self, models: Models):
+        self.models = models
+
+    @abstractmethod
+    def run(self, settings: EngineSettings, live: LiveSettings | None = None) -> Iterator[Frame]:
+        """Yield a frame for the start (or for the loaded state), then one after every step.
+
+        Settings are read from `live.current` at every step; without `live` they stay as given.
+        Raises `EngineError` with one clear sentence when a person can mend what is wrong.
+        """
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...

@@ -1,0 +1,1 @@
+"""CLIP as a guide: encoders, weighted prompts, random views, and the loss."""

@@ -1,0 +1,112 @@
+"""CLIP models as guides: frozen, normalised, with cached text embeddings. Pocket and published ones alike."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engines.base import EngineError
+
+__all__ = ["ClipEncoder"]
+
+NAMES_FILE = Path(__file__).parents[2] / "assets" / "clip" / "names.json"
+
+OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
+OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
+"""Of pixels in [0, 1], as OpenAI's CLIPs were trained."""
+
+
+class ClipEncoder:
+    """One frozen CLIP on one device. Embeddings are unit length, (n, embed_dim) float32."""
+
+    def __init__(
+        self,
+        name: str,
+        model: torch.nn.Module,
+        tokenizer,
+        sha256: str,
+        mean: tuple[float, ...] = OPENAI_MEAN,
+        std: tuple[float, ...] = OPENAI_STD,
+    ):
+        self.name, self.model, self.tokenizer, self.sha256 = name, model.eval().requires_grad_(False), tokenizer, sha256
+        size = model.visual.image_size
+        self.image_size: int = size if isinstance(size, int) else size[0]
+        parameter = next(model.parameters())
+        self.device = parameter.device
+        self._mean = torch.tensor(mean, device=self.device).view(1, 3, 1, 1)
+        self._std = torch.tensor(std, device=self.device).view(1, 3, 1, 1)
+        self.encode_text = lru_cache(maxsize=256)(self._encode_text)
+
+    def encode_image(self, pictures: Tensor, *, normalize: bool = True) -> Tensor:
+        """(B, 3, image_size, image_size) in [0, 1] → (B, embed_dim); differentiable.
+
+        `normalize` subtracts CLIP's pixel mean and divides by its deviation; the CLIPDraw paper's pictures were made
+        without.
+        """
+        if normalize:
+            pictures = (pictures - self._mean) / self._std
+        return F.normalize(self.model.encode_image(pictures).float(), dim=-1)
+
+    @torch.no_grad()
+    def encode_picture(self, picture: np.ndarray) -> Tensor:
+        """A whole picture, (H, W, 3) uint8 → (1, embed_dim). It is padded with white to a square and resized."""
+        side = max(picture.shape[:2])
+        square = np.full((side, side, 3), 255, dtype=np.uint8)
+        top, left = (side - picture.shape[0]) // 2, (side - picture.shape[1]) // 2
+        square[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+        pixels = torch.from_numpy(square).to(self.device).permute(2, 0, 1)[None].float() / 255
+        pixels = F.interpolate(pixels, self.image_size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+        return self.encode_image(pixels)
+
+    @cached_property
+    @torch.no_grad()
+    def name_embeddings(self) -> Tensor:
+        """(names, embed_dim) of all English pocket names, computed on first use."""
+        names = [row["en"] for row in json.loads(NAMES_FILE.read_text(encoding="utf-8"))]
+        chunks = [self.tokenizer(names[i : i + 128]).to(self.device) for i in range(0, len(names), 128)]
+        return torch.cat([F.normalize(self.model.encode_text(chunk).float(), dim=-1) for chunk in chunks])
+
+    def is_too_long(self, text: str) -> bool:
+        """Whether the model reads only the beginning of `text`."""
+        return len(self.tokenizer.encode(text)) > self.tokenizer.context_length - 2
+
+    @torch.no_grad()
+    def _encode_text(self, text: str) -> Tensor:
+        """One text, verbatim → (1, embed_dim). What does not fit the context is left out."""
+        tokens = self.tokenizer([text]).to(self.device)
+        return F.normalize(self.model.encode_text(tokens).float(), dim=-1)
+
+
+def load_checkpoint(
+    config: str,
+    weights: Path,
+    *,
+    device: torch.device,
+    sha256: str,
+    name: str,
+    force_quick_gelu: bool = False,
+    bpe_path: Path | None = None,
+    **pixel_statistics,
+) -> ClipEncoder:
+    """An open_clip model `config` with the weights of a safetensors or (tensors-only) torch file.
+
+    bpe_path: the vocabulary, CLIP's own unless given. pixel_statistics: `mean` and `std`, OpenAI's unless given.
+    Raises `EngineError` when the file does not hold these weights.
+    """
+    from engines.clip._open_clip import open_clip
+
+    options = {"pretrained": str(weights), "device": device, "precision": "fp32", "force_quick_gelu": force_quick_gelu}
+    try:
+        model = open_clip.create_model(config, **options)
+    except Exception as error:  # safetensors, torch and open_clip raise what they like on a file that is not theirs
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        raise EngineError(f"The file {weights.name} does not hold the weights of {name}: {reason}") from None
+    model.visual.to(memory_format=torch.channels_last)
+    tokenizer = open_clip.get_tokenizer(config, **({"bpe_path": str(bpe_path)} if bpe_path else {}))
+    return ClipEncoder(name, model, tokenizer, sha256, **pixel_statistics)

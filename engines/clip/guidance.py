@@ -1,0 +1,115 @@
+"""The CLIP loss of a drawing: how well random views of it fit weighted texts and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engines.base import EngineError
+from engines.clip.augment import apply_views, identity_views
+from engines.clip.encoder import ClipEncoder
+from engines.clip.prompts import parse_prompt
+from engines.vector import composite
+from engines.zoo import Models
+
+__all__ = ["ClipGuide", "Target"]
+
+SCALE = 20.0
+"""Inverse temperature of the comparison with other names."""
+NEAR = 0.6
+"""Cosine between texts above which two names count as one."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to come near to (weight > 0) or to keep away from (weight < 0).
+
+    label: the term's name in `Frame.losses`. embeddings: one (1, d) per encoder.
+    """
+
+    label: str
+    weight: float
+    embeddings: tuple[Tensor, ...]
+
+
+class ClipGuide:
+    """One or several CLIPs that look at a drawing together; each counts by its share of the weights."""
+
+    def __init__(self, encoders: list[tuple[ClipEncoder, float]]):
+        total = sum(weight for _, weight in encoders)
+        self.encoders = [(encoder, weight / total) for encoder, weight in encoders]
+
+    @classmethod
+    def load(cls, models: Models, names: str) -> ClipGuide:
+        """`names` like "ViT-B-32:1 | RN50:0.5"; empty for the family's own."""
+        parts = parse_prompt(names)
+        if any(part.weight <= 0 for part in parts):
+            raise EngineError("Setting 'clip_models' needs weights above zero.")
+        return cls([(models.clip(part.text), part.weight) for part in parts] or [(models.clip(), 1.0)])
+
+    @property
+    def image_size(self) -> int:
+        """The largest picture any of the encoders looks at, in px."""
+        return max(encoder.image_size for encoder, _ in self.encoders)
+
+    def text_target(self, label: str, text: str, weight: float) -> Target:
+        return Target(label, weight, tuple(encoder.encode_text(text) for encoder, _ in self.encoders))
+
+    def picture_target(self, label: str, picture, weight: float) -> Target:
+        return Target(label, weight, tuple(encoder.encode_picture(picture) for encoder, _ in self.encoders))
+
+    def is_too_long(self, text: str) -> bool:
+        return any(encoder.is_too_long(text) for encoder, _ in self.encoders)
+
+    def look(
+        self,
+        rgba: Tensor,
+        background: Tensor,
+        targets: list[Target],
+        views: Tensor,
+        *,
+        normalize: bool = True,
+        contrast: float = 0.0,
+    ) -> tuple[Tensor, Tensor]:
+        """What the encoders make of a drawing: (similarities (targets,), score ()), means over views and encoders.
+
+        A similarity is the cosine of a target with the views. The score, to be maximised, is their weighted sum; with
+        `contrast` > 0 each target of positive weight also counts by how surely it is told from all other names.
+        rgba: premultiplied (4, H, W). background: (3,), also what lies outside the canvas. views: (N, 3, 3).
+        """
+        similarities = rgba.new_zeros(len(targets))
+        score = rgba.new_zeros(())
+        weights = rgba.new_tensor([target.weight for target in targets])
+        for number, (encoder, share) in enumerate(self.encoders):
+            copies = composite(apply_views(rgba, views, encoder.image_size), background)
+            features = encoder.encode_image(copies, normalize=normalize)
+            wanted = torch.cat([target.embeddings[number] for target in targets])
+            cosines = features @ wanted.T
+            similarities = similarities + share * cosines.mean(0)
+            score = score + share * (weights * cosines).sum(1).mean()
+            if contrast:
+                certainty = certainties(features, wanted, encoder.name_embeddings)
+                score = score + share * contrast * (weights.clamp_min(0) * certainty).sum(1).mean()
+        return similarities, score
+
+    @torch.no_grad()
+    def score(self, rgba: Tensor, background: Tensor, targets: list[Target], *, normalize: bool = True) -> float:
+        """Score of the whole drawing, unwarped: higher is better."""
+        return self.look(rgba, background, targets, identity_views(), normalize=normalize)[1].item()
+
+
+def certainties(features: Tensor, wanted: Tensor, names: Tensor) -> Tensor:
+    """log softmax of each target among itself and the names that mean something else, over the scale: (views, targets).
+
+    features (views, d), wanted (targets, d), names (n, d), all of unit length. A cosine is satisfied by what many
+    pictures share; this asks for what sets this one apart. Names too near to the target would drive the drawing away
+    from what it shares with them, and are left out.
+    """
+    rivals = SCALE * (features @ names.T)  # (views, n)
+    near = wanted @ names.T > NEAR  # (targets, n)
+    against = rivals[:, None].masked_fill(near, float("-inf"))  # (views, targets, n)
+    own = SCALE * (features @ wanted.T)
+    everything = torch.logsumexp(torch.cat([own[..., None], against], dim=-1), dim=-1)
+    return (own - everything) / SCALE

@@ -1,0 +1,325 @@
+"""The CLIPDraw loop: draw, look at random views with CLIP, follow the gradient.
+
+Frans, Soros & Witkowski, "CLIPDraw: Exploring Text-to-Drawing Synthesis through Language-Image Encoders",
+arXiv 2106.14843. Deviations: the mean over the views instead of their sum, so that weights mean the same for any number
+of views; by default CLIP's pixel normalisation, wider strokes and fewer steps. The picture that CLIP sees is drawn at
+about CLIP's own resolution, whatever the canvas: strokes are vectors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engines.base import Engine, EngineError, Frame, LiveSettings
+from engines.clip.augment import random_views
+from engines.clip.guidance import ClipGuide, Target
+from engines.clip.prompts import parse_prompt
+from engines.clipdraw.settings import CLIPDrawSettings, parse_stroke_numbers
+from engines.clipdraw.strokes import Rates, Strokes, random_strokes, strokes_along_edges, visible_area
+from engines.colors import parse_color, parse_palette
+from engines.images import load_picture
+from engines.vector import Scene, composite, load_svg, rasterize, resolve_backend
+
+__all__ = ["CLIPDraw"]
+
+TRY_STEPS = 40
+"""Steps of each beginning when the best of several is wanted."""
+UPKEEP_EVERY = 20
+"""Steps between two looks for strokes that nobody can see."""
+DEAD_AREA = 1.5
+"""px² of a 224-px canvas below which a stroke counts as invisible."""
+
+
+class CLIPDraw(Engine):
+    name: ClassVar[str] = "clipdraw"
+    title: ClassVar[str] = "CLIPDraw"
+    summary: ClassVar[str] = "Bézier strokes, optimised until CLIP sees the prompt."
+    Settings = CLIPDrawSettings
+
+    def __init__(self, models):
+        super().__init__(models)
+        self._step = 0
+        self._strokes: Strokes | None = None
+        self._background: Tensor | None = None
+        self._best: dict[str, Any] | None = None
+        self._wanted_strokes = 0
+        self._generator = torch.Generator()
+
+    # ------------------------------------------------------------------ the loop
+
+    def run(self, settings: CLIPDrawSettings, live: LiveSettings | None = None) -> Iterator[Frame]:
+        live = live or LiveSettings(settings)
+        self._prepare(live.current)
+        yield self._frame(live.current, {})
+        while self._step < self._total_steps(live.current):
+            settings = live.current
+            losses = self._advance(settings)
+            yield self._frame(settings, losses)
+
+    def _advance(self, settings: CLIPDrawSettings) -> dict[str, float]:
+        """One optimisation step; returns the loss terms."""
+        self._start_next_try(settings)
+        self._match_stroke_count(settings)
+        scene, background = self._painted(settings), self._background_now(settings)
+        targets = self._targets(settings)
+        views = random_views(
+            settings.num_augmentations, self._generator,
+            distortion=settings.distortion, scale=(settings.crop_min, settings.crop_max),
+        )  # fmt: skip
+        rgba = rasterize(scene, self._guidance_size, backend=self._backend, convention=settings.convention)
+        similarities, score = self._guide.look(
+            rgba, background, targets, views, normalize=settings.normalize_clip, contrast=settings.contrast
+        )
+        loss = -score
+        losses = {"loss": 0.0, **self._by_label(targets, similarities)}
+        if self._region is not None:
+            outside = (rgba[3] * (1 - self._region)).mean()
+            loss = loss + settings.region_weight * outside
+            losses["ink outside the region"] = outside.item()
+        losses["loss"] = loss.item()
+        if not math.isfinite(losses["loss"]):
+            raise EngineError("The loss is no longer a number; lower the learning rates and start again.")
+        loss.backward()
+        self._update(settings)
+        self._step += 1
+        if self._step % UPKEEP_EVERY == 0:
+            self._tend_dead_strokes(settings)
+        return losses
+
+    def _update(self, settings: CLIPDrawSettings) -> None:
+        strokes = self._strokes
+        unit = strokes.unit
+        progress = self._try_step(settings) / settings.num_steps
+        rates = Rates(
+            points=settings.points_lr * unit * schedule(settings.lr_schedule, progress),
+            widths=settings.width_lr * unit,
+            colors=settings.color_lr,
+        )
+        strokes.step(rates, self._locked(settings))
+        strokes.clamp(settings.min_width * unit, settings.max_width * unit)
+        if settings.learn_background and self._background.grad is not None:
+            with torch.no_grad():  # sign descent: one colour needs no moments
+                self._background -= settings.color_lr * 0.3 * self._background.grad.sign()
+                self._background.clamp_(0, 1)
+        self._background.grad = None
+
+    # ------------------------------------------------------------------ preparation
+
+    def _prepare(self, settings: CLIPDrawSettings) -> None:
+        self._device = self.models.device
+        self._guide = ClipGuide.load(self.models, settings.clip_models)
+        self._backend = resolve_backend(self._device)
+        longer = max(settings.width, settings.height)
+        side = min(longer, math.ceil(1.25 * self._guide.image_size))  # a view shows about four fifths of it
+        self._guidance_size = tuple(max(8, round(side * edge / longer)) for edge in (settings.height, settings.width))
+        self._region = self._load_region(settings)
+        self._image_prompt = load_picture(settings.image_prompt) if settings.image_prompt else None
+        if self._strokes is None:
+            self._generator.manual_seed(settings.seed)
+            self._background = torch.tensor(parse_color(settings.background), device=self._device, requires_grad=True)
+            self._strokes = self._first_strokes(settings)
+            self._wanted_strokes = settings.num_strokes
+
+    def _first_strokes(self, settings: CLIPDrawSettings) -> Strokes:
+        if settings.init == "svg":
+            scene = load_svg(settings.init_svg)
+            factor = min(settings.width / scene.width, settings.height / scene.height)
+            scene = scene.scaled(factor).replace(width=settings.width, height=settings.height)
+            return Strokes(scene.to(self._device))
+        if settings.init == "image":
+            picture = torch.from_numpy(load_picture(settings.init_image, 512).copy()).permute(2, 0, 1).float() / 255
+            scene = strokes_along_edges(settings.num_strokes, picture, settings, self._generator)
+            return Strokes(scene.to(self._device))
+        return Strokes(self._new_strokes(settings.num_strokes, settings))
+
+    def _new_strokes(self, count: int, settings: CLIPDrawSettings) -> Scene:
+        region = None if self._region is None else self._region.cpu()
+        return random_strokes(count, settings, self._generator, region).to(self._device)
+
+    def _load_region(self, settings: CLIPDrawSettings) -> Tensor | None:
+        if not settings.region:
+            return None
+        picture = torch.from_numpy(load_picture(settings.region).copy()).permute(2, 0, 1).float().mean(0) / 255
+        resized = torch.nn.functional.interpolate(picture[None, None], self._guidance_size, mode="area")[0, 0]
+        if resized.max() < 0.5:
+            raise EngineError("Setting 'region' marks nothing; paint white where to draw.")
+        return resized.to(self._device)
+
+    # ------------------------------------------------------------------ what is drawn, what is wanted
+
+    def _painted(self, settings: CLIPDrawSettings) -> Scene:
+        """The strokes in the colours that the colour mode allows; gradients reach the free colours beneath."""
+        scene = self._strokes.scene
+        rgb, alpha = scene.colors[:, :3], scene.colors[:, 3:]
+        if settings.color_mode == "grey":
+            rgb = rgb.mean(1, keepdim=True).expand(-1, 3)
+        elif settings.color_mode == "ink":
+            rgb = rgb.new_tensor(parse_color(settings.ink)).expand(len(rgb), 3)
+        elif settings.color_mode == "palette":
+            palette = rgb.new_tensor(parse_palette(settings.palette))
+            nearest = palette[torch.cdist(rgb.detach(), palette).argmin(1)]
+            rgb = nearest + (rgb - rgb.detach())  # straight through
+        if not settings.use_alpha:
+            alpha = torch.ones_like(alpha)
+        return scene.replace(colors=torch.cat([rgb, alpha], dim=1))
+
+    def _background_now(self, settings: CLIPDrawSettings) -> Tensor:
+        if settings.learn_background:
+            return self._background
+        with torch.no_grad():  # so that learning, switched on later, begins here
+            self._background.copy_(self._background.new_tensor(parse_color(settings.background)))
+        return self._background.detach()
+
+    def _targets(self, settings: CLIPDrawSettings) -> list[Target]:
+        targets = [self._guide.text_target("prompt", p.text, p.weight) for p in parse_prompt(settings.prompt)]
+        targets += [
+            self._guide.text_target("negative prompt", part.text, -settings.negative_weight * part.weight)
+            for part in parse_prompt(settings.negative_prompt)
+        ]
+        if self._image_prompt is not None:
+            targets.append(self._guide.picture_target("image prompt", self._image_prompt, settings.image_prompt_weight))
+        return targets
+
+    @staticmethod
+    def _by_label(targets: list[Target], similarities: Tensor) -> dict[str, float]:
+        """Similarity per label, the mean where several parts share one."""
+        groups: dict[str, list[float]] = {}
+        for target, value in zip(targets, similarities.tolist(), strict=True):
+            groups.setdefault(target.label, []).append(value)
+        return {label: sum(values) / len(values) for label, values in groups.items()}
+
+    # ------------------------------------------------------------------ strokes that come and go
+
+    def _match_stroke_count(self, settings: CLIPDrawSettings) -> None:
+        """Follow the slider: new strokes on top, the least visible unlocked ones go. Pruned ones do not come back."""
+        wanted, now = settings.num_strokes, len(self._strokes)
+        if wanted == self._wanted_strokes:
+            return
+        if wanted > now:
+            self._strokes.append(self._new_strokes(wanted - now, settings))
+        elif wanted < now:
+            area = visible_area(self._painted(settings), self._guidance_size, self._backend)
+            area[self._locked(settings)] = float("inf")
+            mask = torch.zeros(now, dtype=torch.bool, device=area.device)
+            mask[area.topk(wanted).indices] = True
+            self._strokes.keep(mask)
+        self._wanted_strokes = wanted
+
+    def _tend_dead_strokes(self, settings: CLIPDrawSettings) -> None:
+        if settings.dead_strokes == "keep":
+            return
+        area = visible_area(self._painted(settings), self._guidance_size, self._backend)
+        dead = (area < DEAD_AREA * self._strokes.unit**2) & ~self._locked(settings)
+        if not dead.any():
+            return
+        if settings.dead_strokes == "prune":
+            dead[area.argmax()] = False  # one always stays
+            self._strokes.keep(~dead)
+        elif self._try_step(settings) < 0.75 * settings.num_steps:
+            self._strokes.replace(dead, self._new_strokes(int(dead.sum()), settings))
+
+    def _locked(self, settings: CLIPDrawSettings) -> Tensor:
+        mask = torch.zeros(len(self._strokes), dtype=torch.bool, device=self._device)
+        numbers = [number for number in parse_stroke_numbers(settings.locked_strokes) if number < len(mask)]
+        mask[numbers] = True
+        return mask
+
+    # ------------------------------------------------------------------ the best of several beginnings
+
+    def _total_steps(self, settings: CLIPDrawSettings) -> int:
+        return settings.num_steps + self._spent_on_tries(settings)
+
+    def _spent_on_tries(self, settings: CLIPDrawSettings) -> int:
+        """Steps of the beginnings that are thrown away."""
+        return (settings.best_of - 1) * min(TRY_STEPS, settings.num_steps)
+
+    def _try_step(self, settings: CLIPDrawSettings) -> int:
+        """Steps that the present drawing has had."""
+        tries, length = settings.best_of, min(TRY_STEPS, settings.num_steps)
+        if self._step < tries * length:
+            return self._step % length
+        return self._step - self._spent_on_tries(settings)
+
+    def _start_next_try(self, settings: CLIPDrawSettings) -> None:
+        """At the end of each beginning: remember the better one; after the last, go on with the best."""
+        length = min(TRY_STEPS, settings.num_steps)
+        finished, within = divmod(self._step, length)
+        if settings.best_of == 1 or within or not 1 <= finished <= settings.best_of:
+            return
+        rgba = rasterize(self._painted(settings).detach(), self._guidance_size, backend=self._backend)
+        background = self._background_now(settings).detach()
+        score = self._guide.score(rgba, background, self._targets(settings), normalize=settings.normalize_clip)
+        if self._best is None or score > self._best["score"]:
+            self._best = {
+                "score": score,
+                "strokes": self._strokes.state_dict(),
+                "background": self._background.detach().clone(),
+            }
+        if finished < settings.best_of:
+            self._strokes = self._first_strokes(settings)
+        else:
+            self._strokes = Strokes.from_state_dict(self._best["strokes"], self._device)
+            self._background = self._best["background"].clone().requires_grad_(True)
+
+    # ------------------------------------------------------------------ frames and state
+
+    def _frame(self, settings: CLIPDrawSettings, losses: dict[str, float]) -> Frame:
+        scene = self._painted(settings).detach().clone()
+        background = self._background_now(settings).detach().clone()
+        backend, convention = self._backend, settings.convention
+
+        def render() -> np.ndarray:
+            with torch.no_grad():
+                picture = composite(rasterize(scene, backend=backend, convention=convention), background)
+            return (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+
+        return Frame(
+            step=self._step,
+            steps=self._total_steps(settings),
+            render=render,
+            losses=losses,
+            scene=scene,
+            background=tuple(background.tolist()),
+            status=self._notice(settings),
+        )
+
+    def _notice(self, settings: CLIPDrawSettings) -> str:
+        for part in parse_prompt(settings.prompt):
+            if self._guide.is_too_long(part.text):
+                return f"The prompt is longer than CLIP reads; only the beginning of '{part.text[:40]}…' counts."
+        return ""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "step": self._step,
+            "wanted_strokes": self._wanted_strokes,
+            "strokes": self._strokes.state_dict(),
+            "background": self._background.detach().clone(),
+            "best": self._best,
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        try:
+            self._strokes = Strokes.from_state_dict(state["strokes"], self.models.device)
+            self._background = state["background"].clone().to(self.models.device).requires_grad_(True)
+            self._generator.set_state(state["generator"])
+            self._step, self._best = state["step"], state["best"]
+            self._wanted_strokes = state["wanted_strokes"]
+        except (KeyError, TypeError, AttributeError, RuntimeError):
+            raise EngineError("The saved state is not one of CLIPDraw; choose another one.") from None
+
+
+def schedule(name: str, progress: float) -> float:
+    """Factor of the point rate at a share of the run. "paper": arXiv 2106.14843's released code."""
+    if name == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    if name == "paper":
+        return 1.0 if progress < 0.5 else 0.4 if progress < 0.75 else 0.1
+    return 1.0

@@ -1,0 +1,76 @@
+"""Every model Atelier can load by name. Nothing is ever fetched from an address a user gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from engines.base import EngineError
+
+__all__ = ["ASSETS", "CATALOGUE", "CatalogueEntry", "Family", "find"]
+
+ASSETS = Path(__file__).parents[2] / "assets"
+
+Family = Literal["pocket", "full"]
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """One model.
+
+    name: how settings and files call it. size_bytes: of the download (of the file in assets/, for pocket models).
+    source: for pocket models the weights below assets/, for full ones "architecture/weights" as open_clip names them.
+    """
+
+    name: str
+    family: Family
+    task: str
+    source: str
+    size_bytes: int
+    licence: str
+    description: str
+
+
+def _clip(name: str, source: str, megabytes: int, licence: str, description: str) -> CatalogueEntry:
+    return CatalogueEntry(name, "full", "clip", source, megabytes * 1_000_000, licence, description)
+
+
+CATALOGUE: list[CatalogueEntry] = [
+    CatalogueEntry(
+        "pocket-clip", "pocket", "clip", "clip/atelier-pocket.safetensors", 16_800_000, "Apache-2.0",
+        "Our own CLIP for 64-pixel pictures, trained against adversarial changes; English and Korean.",
+    ),
+    _clip("ViT-B-32", "ViT-B-32/openai", 605, "MIT", "The CLIP of the CLIPDraw paper."),
+    _clip("ViT-B-16", "ViT-B-16/openai", 599, "MIT", "Finer patches than ViT-B-32, four times the work."),
+    _clip("ViT-L-14", "ViT-L-14/openai", 1710, "MIT", "OpenAI's large model; wants a GPU."),
+    _clip("RN50", "RN50/openai", 408, "MIT", "A residual network; a good second opinion in an ensemble."),
+    _clip("ViT-B-32-laion2b", "ViT-B-32/laion2b_s34b_b79k", 605, "MIT", "ViT-B/32 trained on LAION-2B by OpenCLIP."),
+    _clip("ViT-H-14-laion2b", "ViT-H-14/laion2b_s32b_b79k", 3940, "MIT", "OpenCLIP's huge model; wants a large GPU."),
+]  # fmt: skip
+"""The first entry of a family and task is its default."""
+
+
+def find(task: str, name: str, family: Family) -> CatalogueEntry:
+    """The entry of that name; for a task of "clip" also any other "architecture/weights" that open_clip publishes.
+
+    An empty name means the family's default. Raises `EngineError` for a name that is not known.
+    """
+    entries = [entry for entry in CATALOGUE if entry.task == task]
+    if not name:
+        return next(entry for entry in entries if entry.family == family)
+    known = next((entry for entry in entries if entry.name == name), None)
+    if known is not None:
+        return known
+    if task == "clip" and _is_published_by_open_clip(name):
+        return _clip(name, name, 0, "see its model card", "An open_clip model.")
+    choices = ", ".join(entry.name for entry in entries)
+    raise EngineError(
+        f"There is no {task} model '{name}'; choose one of {choices}, or an open_clip 'architecture/weights'."
+    )
+
+
+def _is_published_by_open_clip(name: str) -> bool:
+    from engines.clip._open_clip import open_clip
+
+    return tuple(name.split("/", 1)) in set(open_clip.list_pretrained())

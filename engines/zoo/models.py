@@ -1,0 +1,88 @@
+"""Loading: from assets/ for pocket models, downloaded once and then cached for full ones. Shared between runs."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from engines.base import EngineError
+from engines.clip.encoder import ClipEncoder, load_checkpoint
+from engines.zoo.catalogue import ASSETS, CatalogueEntry, Family, find
+
+__all__ = ["Models", "resolve_device"]
+
+_POCKET_CLIP = "atelier-pocket"
+
+
+class Models:
+    """What an engine may load: a family, on a device ("auto", "cpu", "cuda").
+
+    `used` lists what was loaded, as {"name", "sha256"}.
+    """
+
+    def __init__(self, family: Family = "pocket", device: str = "auto"):
+        if family not in ("pocket", "full"):
+            raise EngineError(f"There is no model family '{family}'; choose 'pocket' or 'full'.")
+        self.family, self.device = family, resolve_device(device)
+        self.used: list[dict[str, str]] = []
+
+    def clip(self, name: str = "") -> ClipEncoder:
+        """The CLIP of that catalogue name, or the family's own."""
+        encoder = _load_clip(find("clip", name, self.family), self.device)
+        record = {"name": encoder.name, "sha256": encoder.sha256}
+        if record not in self.used:
+            self.used.append(record)
+        return encoder
+
+
+def resolve_device(device: str) -> torch.device:
+    if device not in ("auto", "cpu", "cuda"):
+        raise EngineError(f"There is no device '{device}'; choose 'auto', 'cpu' or 'cuda'.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise EngineError("This machine has no CUDA device; choose 'cpu' or 'auto' as the device.")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@cache
+def _load_clip(entry: CatalogueEntry, device: torch.device) -> ClipEncoder:
+    from engines.clip._open_clip import open_clip
+
+    if entry.family == "pocket":
+        config, weights = _POCKET_CLIP, ASSETS / entry.source
+        open_clip.add_model_config(weights.with_suffix(".json"))
+        options = {"bpe_path": weights.parent / "bpe.txt.gz"}
+    else:
+        config, tag = entry.source.split("/", 1)
+        published = open_clip.get_pretrained_cfg(config, tag)
+        weights = _download(entry, published)
+        options = {"force_quick_gelu": bool(published.get("quick_gelu"))}
+        options |= {key: published[key] for key in ("mean", "std") if key in published}
+    return load_checkpoint(config, weights, device=device, sha256=file_sha256(weights), name=entry.name, **options)
+
+
+def _download(entry: CatalogueEntry, published: dict) -> Path:
+    """From the Hugging Face hub, with its progress bar; afterwards from its cache, without a network."""
+    from engines.clip._open_clip import open_clip
+
+    try:
+        weights = Path(open_clip.download_pretrained(published))
+    except Exception as error:  # the hub's client raises many unrelated types; all mean the same to a person
+        raise EngineError(
+            f"The model {entry.name} could not be downloaded ({type(error).__name__}); "
+            "check the connection and try again, or choose the Pocket models, which need none."
+        ) from error
+    expected = weights.resolve().name  # the hub's cache names a large file by its published SHA-256
+    if re.fullmatch(r"[0-9a-f]{64}", expected) and file_sha256(weights) != expected:
+        weights.resolve().unlink()
+        raise EngineError(f"The download of {entry.name} is damaged and was removed; try again.")
+    return weights
+
+
+@cache
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

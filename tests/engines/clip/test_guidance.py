@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+
+from engines.base import EngineError
+from engines.clip.augment import identity_views
+from engines.clip.guidance import SCALE, ClipGuide, Target, certainties
+
+
+class RecordedEncoder:
+    """Answers with stored embeddings, whatever it is shown."""
+
+    image_size = 8
+
+    def __init__(self, features):
+        self.features = torch.nn.functional.normalize(features, dim=-1)
+
+    def encode_image(self, pictures, *, normalize=True):
+        return self.features
+
+
+def test_matches_reference_values(references):
+    """clipdraw.md §1.5: L = Σ over copies of [−cos(text) + 0.3 cos(negative 1) + 0.3 cos(negative 2)]."""
+    arrays = np.load(references / "styleclipdraw_losses.npz")
+    unit = {
+        name: torch.nn.functional.normalize(torch.from_numpy(arrays[f"clip_{name}"]), dim=-1)
+        for name in ("text", "neg1", "neg2")
+    }
+    images = torch.from_numpy(arrays["clip_imgs"])
+    guide = ClipGuide([(RecordedEncoder(images), 1.0)])
+    targets = [Target("prompt", 1.0, (unit["text"],))]
+    targets += [Target("negative prompt", -0.3, (unit[name],)) for name in ("neg1", "neg2")]
+    views = identity_views(len(images))
+    similarities, score = guide.look(torch.zeros(4, 8, 8), torch.ones(3), targets, views)
+    per_target = torch.tensor([target.weight for target in targets]) * similarities * len(images)
+    assert -per_target[0].item() == pytest.approx(float(arrays["clip_loss"]), rel=1e-5)
+    assert -score.item() * len(images) == pytest.approx(float(arrays["clip_loss_neg"]), rel=1e-5)
+    assert -per_target.sum().item() == pytest.approx(float(arrays["clip_loss_neg"]), rel=1e-5)
+
+
+def test_ensembles_count_by_their_share():
+    one, other = torch.tensor([[1.0, 0]]), torch.tensor([[0, 1.0]])
+    guide = ClipGuide([(RecordedEncoder(one), 3.0), (RecordedEncoder(other), 1.0)])
+    target = Target("prompt", 1.0, (one, one))
+    similarity, _ = guide.look(torch.zeros(4, 8, 8), torch.ones(3), [target], identity_views())
+    assert similarity.item() == pytest.approx(0.75)
+
+
+def test_the_background_fills_what_lies_outside_the_canvas(pocket):
+    seen = []
+    encoder = pocket.clip()
+    guide = ClipGuide([(encoder, 1.0)])
+
+    class Spy:
+        image_size = encoder.image_size
+
+        def encode_image(self, pictures, *, normalize=True):
+            seen.append(pictures)
+            return encoder.encode_image(pictures, normalize=normalize)
+
+    guide.encoders = [(Spy(), 1.0)]
+    target = Target("prompt", 1.0, (encoder.encode_text("a red apple"),))
+    guide.score(torch.zeros(4, 10, 40), torch.tensor([0.2, 0.4, 0.6]), [target])
+    assert torch.allclose(seen[0][0, :, 0, 0], torch.tensor([0.2, 0.4, 0.6]))
+    assert torch.allclose(seen[0][0, :, 32, 32], torch.tensor([0.2, 0.4, 0.6]))
+
+
+@pytest.mark.parametrize("names", ["pocket-clip:-1", "pocket-clip:0"])
+def test_weights_of_an_ensemble_are_above_zero(pocket, names):
+    with pytest.raises(EngineError, match="clip_models"):
+        ClipGuide.load(pocket, names)
+
+
+def test_certainty_is_the_softmax_among_other_names():
+    features = torch.nn.functional.normalize(torch.rand(3, 8), dim=-1)
+    wanted, name = torch.eye(8)[:1], torch.eye(8)[1:2]
+    expected = torch.softmax(SCALE * features[:, :2], dim=1)[:, :1].log() / SCALE
+    assert torch.allclose(certainties(features, wanted, name), expected, atol=1e-5)
+
+
+def test_names_that_mean_the_same_are_no_rivals():
+    features, wanted = torch.rand(3, 8), torch.eye(8)[:1]
+    assert torch.allclose(certainties(features, wanted, wanted), torch.zeros(3, 1), atol=1e-6)
+
+
+def test_contrast_asks_for_more_than_likeness(pocket):
+    encoder = pocket.clip()
+    guide = ClipGuide([(encoder, 1.0)])
+    target = Target("prompt", 1.0, (encoder.encode_text("a red apple"),))
+    arguments = torch.zeros(4, 8, 8), torch.ones(3), [target], identity_views()
+    similarities, plain = guide.look(*arguments)
+    _, stricter = guide.look(*arguments, contrast=1.0)
+    assert plain.item() == pytest.approx(similarities.item())
+    assert stricter < plain
