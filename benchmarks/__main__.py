@@ -1,0 +1,20 @@
+"""All measurements that take minutes, one table each: `make bench`."""
+
+import sys
+
+from benchmarks import clipdraw_step, page, rasterizer
+
+
+def main() -> None:
+    for title, measurement in (
+        ("Rasteriser", rasterizer),
+        ("CLIPDraw step, default pocket settings", clipdraw_step),
+        ("The page", page),
+    ):
+        print(f"\n{title}\n", flush=True)
+        sys.argv = [measurement.__name__]
+        measurement.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""The independent judge: which of all pocket names does a picture show? `python -m training.judge` trains it.
+
+It never guides a drawing and shares nothing with the pocket CLIP but the emoji: another architecture (a plain
+convolutional classifier, no text), another seed, no adversarial training, its own augmentations (wavy warps, shear,
+posterised colours, erased parts, inverted and single-hue pictures), so that a drawing cannot please it by the tricks
+that please CLIP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from training.worlds.subjects import load_subjects
+
+WEIGHTS = Path(__file__).parents[1] / "tests" / "assets" / "judge.safetensors"
+SIZE = 64
+
+
+class Judge(nn.Module):
+    """(B, 3, 64, 64) in [0, 1] → (B, names) logits, in the order of `load_subjects()`."""
+
+    def __init__(self, names: int):
+        super().__init__()
+        widths = [(3, 32, 2), (32, 64, 2), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2), (256, 256, 1)]
+        self.layers = nn.Sequential(*[_layer(*width) for width in widths])
+        self.head = nn.Linear(512, names)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        maps = self.layers(pictures * 2 - 1)
+        return self.head(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1))
+
+    @classmethod
+    def load(cls, path: Path = WEIGHTS) -> Judge:
+        weights = load_file(path)
+        judge = cls(len(weights["head.bias"]))
+        judge.load_state_dict(
+            {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+        )
+        return judge.eval().requires_grad_(False)
+
+    def ranks(self, pictures: list[np.ndarray], names: list[int]) -> list[int]:
+        """Place (1 = first) of the right name for each (H, W, 3) uint8 picture."""
+        resized = [Image.fromarray(picture).resize((SIZE, SIZE), Image.Resampling.LANCZOS) for picture in pictures]
+        batch = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float() / 255
+        logits = self(batch)
+        own = logits.gather(1, torch.tensor(names)[:, None])
+        return ((logits > own).sum(1) + 1).tolist()
+
+
+def _layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, 5 if inputs == 3 else 3, stride, 2 if inputs == 3 else 1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.SiLU())
+
+
+# ---------------------------------------------------------------------------------------------- its own pictures
+
+
+def compose(sprites: Tensor, recolourable: Tensor, generator: torch.Generator) -> Tensor:
+    """Premultiplied sprites (B, 4, S, S) → training pictures (B, 3, 64, 64)."""
+    count = len(sprites)
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return torch.rand(count, *shape, generator=generator) * (high - low) + low
+
+    picture = F.grid_sample(sprites, _wavy_grid(count, uniform), align_corners=False)
+    rgb, alpha = picture[:, :3], picture[:, 3:]
+    shift = uniform(0, 1)
+    tint = uniform(0, 1, 3, 1, 1)
+    grey = rgb.mean(1, keepdim=True)
+    rgb = torch.where(_each((shift < 0.1) & recolourable), grey * tint * 1.6, rgb)
+    rgb = torch.where(_each((shift > 0.95) & recolourable), alpha - rgb, rgb).clamp(0, 1)
+    levels = uniform(2, 8, 1, 1, 1).round()
+    rgb = torch.where(_each(uniform(0, 1) < 0.3), (rgb * levels).round() / levels, rgb)
+    paper = torch.where(_each(uniform(0, 1) < 0.5), uniform(0.85, 1, 3, 1, 1), uniform(0, 1, 3, 1, 1))
+    scene = rgb + (1 - alpha) * paper
+    scene = _erase(scene, uniform)
+    return (scene * uniform(0.7, 1.15, 3, 1, 1) + uniform(-0.1, 0.1, 1, 1, 1)).clamp(0, 1)
+
+
+def _wavy_grid(count: int, uniform) -> Tensor:
+    """Scale per axis, rotation, shear, shift, and a smooth random displacement of up to a tenth of the side."""
+    angle, shear = uniform(-0.5, 0.5), uniform(-0.25, 0.25)
+    across, down = 1 / uniform(0.55, 1.05), 1 / uniform(0.55, 1.05)
+    rows = (
+        [across * angle.cos(), -down * angle.sin() + shear, uniform(-0.3, 0.3)],
+        [across * angle.sin(), down * angle.cos(), uniform(-0.3, 0.3)],
+    )
+    theta = torch.stack([torch.stack(row, 1) for row in rows], 1)
+    grid = F.affine_grid(theta, (count, 4, SIZE, SIZE), align_corners=False)
+    waves = F.interpolate(uniform(-1, 1, 2, 6, 6), SIZE, mode="bicubic", align_corners=False)
+    return grid + (waves * uniform(0, 0.2, 1, 1, 1)).permute(0, 2, 3, 1)
+
+
+def _erase(scene: Tensor, uniform) -> Tensor:
+    """A quarter of the pictures loses a rectangle to a plain colour."""
+    ramp = torch.linspace(0, 1, SIZE)
+    left, top = uniform(0, 0.8, 1), uniform(0, 0.8, 1)
+    inside_x = (ramp > left) & (ramp < left + uniform(0.1, 0.35, 1))
+    inside_y = (ramp > top) & (ramp < top + uniform(0.1, 0.35, 1))
+    hole = (inside_y[:, :, None] & inside_x[:, None, :])[:, None] & _each(uniform(0, 1) < 0.25)
+    return torch.where(hole, uniform(0, 1, 3, 1, 1), scene)
+
+
+def _each(condition: Tensor) -> Tensor:
+    return condition[:, None, None, None]
+
+
+# ---------------------------------------------------------------------------------------------- training
+
+
+def train(steps: int, seed: int, batch: int = 128, peak_rate: float = 2e-3) -> Judge:
+    from training.worlds.emoji import sprite_atlas  # needs the emoji font; judging does not
+
+    torch.manual_seed(seed)
+    subjects = load_subjects()
+    atlas = sprite_atlas(subjects)
+    recolourable = torch.tensor([not subject.colour_named for subject in subjects])
+    judge = Judge(len(subjects)).to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=peak_rate, weight_decay=0.02, fused=True)
+    started = time.monotonic()
+    for step in range(steps):
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        index = torch.randint(len(subjects), (batch,), generator=generator)
+        pictures = compose(atlas[index], recolourable[index], generator)
+        for group in optimizer.param_groups:
+            group["lr"] = peak_rate * min(1, step / 200) * (0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = judge(pictures.contiguous(memory_format=torch.channels_last))
+        loss = F.cross_entropy(logits.float(), index, label_smoothing=0.1)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if step % 100 == 0:
+            accuracy = (logits.argmax(1) == index).float().mean().item()
+            print(
+                f"step {step}  {time.monotonic() - started:.0f} s  loss {loss.item():.3f}  accuracy {accuracy:.3f}",
+                flush=True,
+            )
+    return judge.eval()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--seed", type=int, default=77)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    judge = train(options.steps, options.seed)
+    WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
+    tensors = judge.state_dict().items()
+    save_file({name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in tensors}, WEIGHTS)
+
+
+if __name__ == "__main__":
+    main()
