@@ -1,0 +1,276 @@
+"""What a person takes home from a run: the files in its folder and the exports.
+
+Everything is made from the newest frame and the recorded pictures, so a run can be exported while it goes on.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from engines.base import EngineError, Frame
+from engines.export import write_animation, write_png, write_video
+from engines.files import replacing, write_text
+from studio.record import without_inputs
+
+if TYPE_CHECKING:
+    from engines.vector import Scene
+    from studio.run import Run
+
+__all__ = ["KINDS", "export", "forget", "recorded_frame", "saved_frame", "write_final", "write_timelapse"]
+
+TIMELAPSE_SECONDS = 10
+GIF_LIMIT = (120, 480)
+"""Pictures and longest side: GIFs are big and held in memory while they are made."""
+WEBP_LIMIT = (150, 640)
+
+
+# ---------------------------------------------------------------------------------------------- in the run's folder
+
+
+def write_final(run: Run) -> None:
+    """final.png, final.svg for a drawing, state.safetensors: the run as it stands."""
+    frame = _frame(run)
+    metadata = _metadata(run, frame) if run.embeds_settings() else None
+    write_png(frame.image, run.folder / "final.png", metadata)
+    if frame.scene is not None:
+        _write_svg(frame, run.folder / "final.svg", metadata)
+    newest = run.log.checkpoints.newest()
+    if newest is not None:
+        _copy(newest, run.folder / "state.safetensors")
+
+
+def write_timelapse(run: Run, abandoned: Callable[[], bool]) -> None:
+    """timelapse.mp4, unless `abandoned` becomes true meanwhile (the run is wanted again)."""
+
+    def frames() -> Iterator[np.ndarray]:
+        for image in _recorded(run):
+            if abandoned():
+                raise InterruptedError
+            yield image
+
+    try:
+        write_video(frames(), run.folder / "timelapse.mp4", _fps(run))
+    except InterruptedError:
+        return
+
+
+def forget(folder: Path) -> None:
+    """Remove what was made of a run that now goes on: it shows a moment that is no longer the last."""
+    for name in ("final.png", "final.svg", "state.safetensors", "timelapse.mp4"):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "exports", ignore_errors=True)
+
+
+def saved_frame(folder: Path, step: int, steps: int, background: Sequence[float] | None) -> Frame | None:
+    """The frame of a run that is only on disk: its final picture and drawing, else the last that was recorded.
+
+    background: behind the drawing, RGB in [0, 1].
+    """
+    final, drawing = folder / "final.png", folder / "final.svg"
+    if final.is_file():
+        scene = None
+        if drawing.is_file():
+            from engines.vector import load_svg  # here, not above: the page must not wait for torch
+
+            with suppress(EngineError):  # somebody else's file of that name
+                scene = load_svg(drawing)
+        background = tuple(background) if background else None
+        return Frame(step, steps, lambda: _decoded(final.read_bytes()), scene=scene, background=background)
+    return recorded_frame(folder, step, steps)
+
+
+def recorded_frame(folder: Path, step: int, steps: int) -> Frame | None:
+    """The last picture that was recorded until `step`."""
+    recorded = [path for path in (folder / "timeline").glob("[0-9]*.jpg") if int(path.stem) <= step]
+    if not recorded:
+        return None
+    newest = max(recorded)
+    return Frame(step, steps, lambda: _decoded(newest.read_bytes()))
+
+
+# ---------------------------------------------------------------------------------------------- exports
+
+
+def export(run: Run, kind: str, embed_settings: bool) -> Path:
+    """Write ``exports/<folder>-<step>…`` and return its path. `EngineError` when the run has nothing of that kind."""
+    if kind not in KINDS:
+        raise EngineError(f"There is no export '{kind}'; choose one of {', '.join(KINDS)}.")
+    ending, write = KINDS[kind]
+    path = run.folder / "exports" / f"{run.folder.name}-step-{run.step}{ending}"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write(run, path, embed_settings)
+    except FileNotFoundError:  # `forget` was faster
+        raise EngineError("The run went on while its export was made; export it again.") from None
+    except OSError as error:
+        raise EngineError(
+            f"The export could not be written ({error.strerror}); free some disk space and retry."
+        ) from None
+    return path
+
+
+def _png(run: Run, path: Path, embed: bool) -> None:
+    frame = _frame(run)
+    write_png(frame.image, path, _metadata(run, frame) if embed else None)
+
+
+def _svg(run: Run, path: Path, embed: bool) -> None:
+    frame = _frame(run)
+    _scene(frame)
+    _write_svg(frame, path, _metadata(run, frame) if embed else None)
+
+
+def _plotter_svg(run: Run, path: Path, _embed: bool) -> None:
+    scene = _scene(_frame(run))
+    from engines.plotter import format_plotter_svg
+
+    write_text(path, format_plotter_svg(scene))
+
+
+def _replay_svg(run: Run, path: Path, _embed: bool) -> None:
+    frame = _frame(run)
+    scene = _scene(frame)
+    from engines.replay import format_replay_svg
+
+    write_text(path, format_replay_svg(scene, frame.background))
+
+
+def _strokes_mp4(run: Run, path: Path, _embed: bool) -> None:
+    frame = _frame(run)
+    scene = _scene(frame)
+    from engines.replay import stroke_frames
+
+    if not path.exists():
+        write_video(stroke_frames(scene, frame.background or (1.0, 1.0, 1.0)), path)
+
+
+def _mp4(run: Run, path: Path, _embed: bool) -> None:
+    timelapse = run.folder / "timelapse.mp4"
+    if timelapse.is_file():
+        _copy(timelapse, path)
+    elif not path.exists():
+        write_video(_recorded(run), path, _fps(run))
+
+
+def _gif(run: Run, path: Path, _embed: bool) -> None:
+    if not path.exists():
+        write_animation(_small(run, *GIF_LIMIT), path, _fps(run, GIF_LIMIT[0]))
+
+
+def _webp(run: Run, path: Path, _embed: bool) -> None:
+    if not path.exists():
+        write_animation(_small(run, *WEBP_LIMIT), path, _fps(run, WEBP_LIMIT[0]))
+
+
+def _state(run: Run, path: Path, _embed: bool) -> None:
+    newest = run.log.checkpoints.newest()
+    if newest is None:
+        raise EngineError("Nothing is saved of this run yet; pause it and export again.")
+    _copy(newest, path)
+
+
+def _settings(run: Run, path: Path, _embed: bool) -> None:
+    _copy(run.folder / "settings.json", path)
+
+
+KINDS: dict[str, tuple[str, Callable[[Run, Path, bool], None]]] = {
+    "png": (".png", _png),
+    "svg": (".svg", _svg),
+    "plotter-svg": ("-plotter.svg", _plotter_svg),
+    "replay-svg": ("-replay.svg", _replay_svg),
+    "mp4": (".mp4", _mp4),
+    "gif": (".gif", _gif),
+    "webp": (".webp", _webp),
+    "strokes-mp4": ("-strokes.mp4", _strokes_mp4),
+    "state": (".safetensors", _state),
+    "settings": (".json", _settings),
+}
+"""Kind of export → (how its file name ends, what writes it)."""
+
+
+# ---------------------------------------------------------------------------------------------- parts
+
+
+def _frame(run: Run) -> Frame:
+    frame = run.latest.frame
+    if frame is None:
+        raise EngineError("There is no picture yet; wait for the first step.")
+    return frame
+
+
+def _scene(frame: Frame) -> Scene:
+    if frame.scene is None:
+        raise EngineError("This run has no strokes to export; choose a picture or a video instead.")
+    return frame.scene
+
+
+def _metadata(run: Run, frame: Frame) -> dict[str, Any]:
+    """What a picture tells of how it was made: the settings as they were when it was made.
+
+    Where settings were changed on the way, also what the run started from and every change, to make it again exactly.
+    """
+    kind = type(run.settings)
+    metadata = {
+        "method": run.method,
+        "models": run.models,
+        "step": frame.step,
+        "settings": without_inputs(kind, run.settings_at(frame.step).model_dump()),
+    }
+    changes = [(step, without_inputs(kind, change)) for step, change in run.changes if step < frame.step]
+    if changes:
+        metadata |= {"start": without_inputs(kind, run.settings.model_dump()), "changes": changes}
+    return metadata
+
+
+def _write_svg(frame: Frame, path: Path, metadata: dict[str, Any] | None) -> None:
+    from engines.vector import save_svg
+
+    with replacing(path) as temporary:
+        save_svg(frame.scene, temporary, background=frame.background, metadata=metadata)
+
+
+def _recorded(run: Run) -> Iterator[np.ndarray]:
+    """The time-lapse: every recorded picture, the last one as it is and not as JPEG."""
+    frame = _frame(run)
+    for step in run.timeline:
+        if step < frame.step:
+            yield _decoded(run.picture_at(step))
+    yield frame.image
+
+
+def _small(run: Run, limit: int, longest_side: int) -> list[np.ndarray]:
+    images = list(_recorded_steps(run, limit))
+    scale = min(1.0, longest_side / max(images[-1].shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in images[-1].shape[:2])
+    return [np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)) for image in images]
+
+
+def _recorded_steps(run: Run, limit: int) -> Iterator[np.ndarray]:
+    """At most about `limit` pictures of the time-lapse, evenly spread, always with the last."""
+    total = len(run.timeline)
+    every = -(-total // limit)
+    for index, image in enumerate(_recorded(run)):
+        if (total - 1 - index) % every == 0:
+            yield image
+
+
+def _fps(run: Run, limit: int = 300) -> int:
+    return min(25, max(8, min(len(run.timeline), limit) // TIMELAPSE_SECONDS))
+
+
+def _decoded(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def _copy(source: Path, target: Path) -> None:
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
