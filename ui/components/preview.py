@@ -1,0 +1,47 @@
+"""A frame as a data URL: small, quick to make, safe to show.
+
+A drawing travels as SVG, so the page shows it crisply at any size, and painting it costs the server nothing. A picture,
+or a drawing with more strokes than a browser paints in passing, travels as JPEG.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from engines.base import Frame
+
+__all__ = ["data_url", "jpeg_url"]
+
+_LONG_EDGE = 768
+_QUALITY = 85
+_MOST_STROKES = 1200
+
+
+def data_url(frame: Frame) -> str:
+    """ "data:image/svg+xml;base64,..." or "data:image/jpeg;base64,..." """
+    if frame.scene is None or len(frame.scene) > _MOST_STROKES:
+        return jpeg_url(jpeg(frame.image))
+    from engines.vector.svg import format_svg  # here, not above: the page must not wait for torch
+
+    return _url("image/svg+xml", format_svg(frame.scene, background=frame.background).encode())
+
+
+def jpeg(pixels: np.ndarray) -> bytes:
+    """(H, W, 3) uint8 → JPEG of at most 768 px on its long edge."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((_LONG_EDGE, _LONG_EDGE))
+    packed = io.BytesIO()
+    image.save(packed, "JPEG", quality=_QUALITY)
+    return packed.getvalue()
+
+
+def jpeg_url(packed: bytes) -> str:
+    return _url("image/jpeg", packed)
+
+
+def _url(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,96 @@
+"""What comes in from outside is checked here, once: pictures, drawings and text.
+
+The header is read before the pixels: a file of some kilobytes may claim to be gigapixels large. The two Pillow limits
+are process-wide because Gradio opens uploads of its own accord.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import tempfile
+import unicodedata
+import warnings
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from engines.base import EngineError
+
+__all__ = ["MAX_PIXELS", "MAX_UPLOAD", "drawing", "hex_color", "lend", "line_of_text", "picture"]
+
+MAX_PIXELS = 32_000_000
+MAX_UPLOAD = "16mb"
+_LONG_EDGE = 1024
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_MAX_SVG_BYTES = 4_000_000
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+def picture(path: str | Path) -> Path:
+    """A clean copy of an uploaded picture: PNG, RGB, upright, first frame, at most 1024 px on its long edge.
+
+    `EngineError` when the file is no PNG, JPEG or WebP or has more than 32 million pixels.
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:  # for when Pillow's own limit is a later one
+                raise Image.DecompressionBombError
+            image.draft("RGB", (_LONG_EDGE, _LONG_EDGE))
+            image = ImageOps.exif_transpose(image)
+            image.thumbnail((_LONG_EDGE, _LONG_EDGE))
+            clean = _on_white(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise EngineError("This picture has too many pixels; use one with at most 32 million pixels.") from None
+    except (OSError, ValueError, SyntaxError):
+        raise EngineError("This file cannot be read as a picture; use a PNG, JPEG or WebP file.") from None
+    packed = io.BytesIO()
+    clean.save(packed, "PNG")
+    return _keep(packed.getvalue(), "picture", ".png")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    paper = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(paper, image).convert("RGB")
+
+
+def drawing(path: str | Path) -> Path:
+    """An uploaded SVG, checked for size and kind; engines.vector reads it. `EngineError` when it is none."""
+    path = Path(path)
+    if path.stat().st_size > _MAX_SVG_BYTES:
+        raise EngineError("This drawing is too large; use an SVG file of at most 4 MB.")
+    if b"<svg" not in path.read_bytes():
+        raise EngineError("This file cannot be read as a drawing; use an SVG file.")
+    return path
+
+
+def lend(path: str | Path) -> Path:
+    """A copy of one of our own files where Gradio may serve it from."""
+    path = Path(path)
+    return _keep(path.read_bytes(), path.stem, path.suffix)
+
+
+def _keep(content: bytes, stem: str, suffix: str) -> Path:
+    """`content` as a file in the temporary folder; the same content is kept once."""
+    path = Path(tempfile.gettempdir()) / f"{stem}-{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
+    if not path.exists():
+        path.write_bytes(content)
+    return path
+
+
+def line_of_text(text: str) -> str:
+    """Text without control characters (line breaks become spaces) and without space at its ends."""
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text).strip()
+
+
+def hex_color(color: str) -> str:
+    """ "#rrggbb" of what a colour picker sends: "#rrggbb", "#rgb" or "rgba(12.3, 45, 67, 1)"."""
+    if numbers := re.findall(r"[\d.]+", color) if color.startswith("rgb") else None:
+        return "#" + "".join(f"{min(255, round(float(n))):02x}" for n in numbers[:3])
+    return color

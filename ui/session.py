@@ -1,0 +1,310 @@
+"""What happens when a person does something: the wires between canvas, controls, history and studio.
+
+A page only attaches to runs. It knows its run by id: in the canvas' value, and, so that a reload finds it again, in the
+browser's storage. Handlers return at once; everything that takes time happens in the run's own thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from engines.base import Engine, EngineError, EngineSettings
+from studio import Run
+from ui import intake
+from ui.components.canvas import LiveCanvas
+from ui.components.controls import Controls
+from ui.components.examples import PromptExamples
+from ui.components.history import History
+from ui.components.models import FAMILIES, ModelChoice
+from ui.components.presets import Presets
+from ui.context import Context
+from ui.language import language_of
+
+__all__ = ["Session"]
+
+_MOST_REMEMBERED = 500
+_OWN_KINDS = ("text", "longtext", "image", "svg")
+_CHOOSE_AGAIN = "?"  # no file of that name: the control stays empty, and the rules between settings are content
+# It protects nothing but the browser's own note from casual eyes, and has to stay the same: with a new one after a
+# restart, the browser could not read which run it was looking at.
+_STORAGE_SECRET = "atelier-browser-note"
+_PLUMBING: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_nonce = count(1)
+
+
+class Session:
+    """Connects the parts of one tab. Made once, when the page is built; a browser's own state is in its events."""
+
+    def __init__(
+        self,
+        context: Context,
+        engine: type[Engine],
+        *,
+        canvas: LiveCanvas,
+        controls: Controls,
+        models: ModelChoice,
+        draw: gr.Button,
+        presets: Presets,
+        examples: PromptExamples,
+        opened_file: gr.UploadButton,
+        history: History,
+    ):
+        self.context, self.engine = context, engine
+        self.canvas, self.controls, self.models, self.presets = canvas, controls, models, presets
+        self._specs = {spec.name: spec for spec in engine.Settings.specs()}
+        self._prompt = controls.components["prompt"]
+        self._browser = gr.BrowserState(
+            {"run": None, "mine": []}, storage_key=f"atelier-{engine.name}", secret=_STORAGE_SECRET
+        )
+        everything = self._everything = list(controls.components.values())
+        self._history = history
+        shown = [canvas, self._browser, history, models.choice, *everything]
+
+        draw.click(
+            self._draw,
+            {canvas, self._browser, models.choice, *everything},
+            [canvas, self._browser, history],
+            **_PLUMBING,
+        )
+        canvas.branch(self._branch, [self._browser], shown, **_PLUMBING)
+        history.open(self._open, [self._browser], shown, **_PLUMBING)
+        history.resume(self._resume, [self._browser], shown, **_PLUMBING)
+        history.restore(self._restore, [canvas], [canvas, models.choice, *everything], **_PLUMBING)
+        history.deleted(self._deleted, [canvas, self._browser], [canvas, self._browser], **_PLUMBING)
+        opened_file.upload(self._from_file, [opened_file, canvas], [canvas, models.choice, *everything], **_PLUMBING)
+        presets.choice.input(self._preset, [presets.choice, canvas], [canvas, *everything], **_PLUMBING)
+        examples.pick(self._example, [canvas], [self._prompt], **_PLUMBING)
+        for name in controls.components:
+            self._listen(name)
+        for name, button in controls.take_buttons.items():
+            take = self._current_drawing(self._specs[name].kind)
+            button.click(take, [canvas], [controls.components[name], canvas], **_PLUMBING)
+
+    def on_load(self, page: gr.Blocks) -> None:
+        """Translate what Gradio leaves in English, and attach to the run that the browser remembers."""
+        translated = [self.models.choice, self.presets.choice, *self._everything]
+        attached = [self.canvas, self._browser, self._history, self.models.choice, *self._everything]
+        loading = page.load(self._translate, None, translated, queue=False, **_PLUMBING)
+        loading.then(self._attach, [self._browser], attached, **_PLUMBING)
+
+    # ------------------------------------------------------------------ drawing
+
+    def _draw(self, data: dict[Component, Any], request: gr.Request) -> tuple[Any, ...]:
+        browser = data[self._browser]
+        try:
+            settings = self.engine.Settings.parse(self.controls.values(data))
+            self._end(_run_of(data[self.canvas]))
+            run = self.context.studio.start(self.engine.name, settings, models=data[self.models.choice])
+        except EngineError as error:
+            return self._refused(error, data[self.canvas], request), gr.skip(), gr.skip()
+        browser = _remember(browser, run)
+        return _canvas_value(run), browser, {"mine": browser["mine"]}
+
+    def _end(self, run_id: str | None) -> None:
+        """A new drawing ends the one before it; it stays in the history and can be resumed."""
+        if run_id is None:
+            return
+        with suppress(EngineError):  # deleted in another window
+            self.context.studio.get(run_id).stop()
+
+    # ------------------------------------------------------------------ live settings
+
+    def _listen(self, name: str) -> None:
+        """Every live control writes through to the run that is shown, when a person (not a program) changes it.
+
+        An upload is checked at once, live or not, and taken away again when it cannot be used.
+        """
+        spec, component = self._specs[name], self.controls.components[name]
+        is_file = spec.kind in ("image", "svg")
+        if not spec.live and not is_file:
+            return
+
+        def obey(value: Any, canvas: Any, request: gr.Request) -> Any:
+            refusal = self._obey(name, value, canvas, request)
+            if not is_file:
+                return refusal or gr.skip()
+            return (None, refusal) if refusal else (gr.skip(), gr.skip())
+
+        outputs = [component, self.canvas] if is_file else [self.canvas]
+        for event in _done_events(component):
+            event(obey, [component, self.canvas], outputs, queue=False, trigger_mode="always_last", **_PLUMBING)
+
+    def _obey(self, name: str, value: Any, canvas: Any, request: gr.Request) -> dict[str, Any] | None:
+        """Check a value and hand it to the run that is shown; → what the canvas is to say when it is refused."""
+        try:
+            wanted = self.controls.value(name, value)
+            run_id = _run_of(canvas)
+            if self._specs[name].live and run_id is not None:
+                self._change(self.context.studio.get(run_id), {name: wanted})
+        except EngineError as error:
+            return self._refused(error, canvas, request)
+        return None
+
+    def _change(self, run: Run, values: dict[str, Any]) -> None:
+        """Hand the run those of `values` that are live and new to it."""
+        current = run.live.current
+        changes = {n: v for n, v in values.items() if self._specs[n].live and getattr(current, n) != v}
+        if changes:
+            run.update(**changes)
+
+    def _example(self, canvas: Any, event: gr.EventData, request: gr.Request) -> Any:
+        prompt = str(event.prompt)
+        self._obey("prompt", prompt, canvas, request)
+        return prompt
+
+    def _preset(self, preset: str, canvas: Any, request: gr.Request) -> list[Any]:
+        """Defaults with the preset's changes; what a person wrote or uploaded, and the seed, stay as they are."""
+        values = {**_defaults(self.engine.Settings), **self.engine.Settings.PRESETS.get(preset, {})}
+        kept = {spec.name for spec in self.controls.specs if spec.kind in _OWN_KINDS or spec.name == "seed"}
+        values = {name: value for name, value in values.items() if name not in kept}
+        notice = gr.skip()
+        try:
+            if run_id := _run_of(canvas):
+                self._change(self.context.studio.get(run_id), values)
+        except EngineError as error:
+            notice = self._refused(error, canvas, request)
+        return [notice, *(values.get(spec.name, gr.skip()) for spec in self.controls.specs)]
+
+    # ------------------------------------------------------------------ coming back to a run
+
+    def _attach(self, browser: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
+        """After a load: the run of before, as it is now."""
+        browser = _checked(browser)
+        try:
+            return self._show(self.context.studio.get(browser["run"] or ""), browser)
+        except EngineError:
+            nothing = [gr.skip() for _ in range(1 + len(self.controls.components))]
+            return {"run": None}, {**browser, "run": None}, {"mine": browser["mine"]}, *nothing
+
+    def _open(self, browser: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        return self._to_run(lambda: self.context.studio.get(str(event.run)), browser, request)
+
+    def _resume(self, browser: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        def resumed() -> Run:
+            run = self.context.studio.get(str(event.run))
+            run.resume()
+            return run
+
+        return self._to_run(resumed, browser, request)
+
+    def _branch(self, browser: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        return self._to_run(lambda: self.context.studio.branch(str(event.run), int(event.step)), browser, request)
+
+    def _to_run(self, find: Callable[[], Run], browser: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
+        browser = _checked(browser)
+        try:
+            return self._show(find(), browser)
+        except EngineError as error:
+            nothing = [gr.skip() for _ in range(3 + len(self.controls.components))]
+            return self._refused(error, {"run": browser["run"]}, request), *nothing
+
+    def _show(self, run: Run, browser: dict[str, Any]) -> tuple[Any, ...]:
+        browser = _remember(browser, run)
+        shown = self.controls.shown(run.live.current)
+        return _canvas_value(run), browser, {"mine": browser["mine"]}, run.models, *shown
+
+    def _deleted(self, canvas: Any, browser: dict[str, Any], event: gr.EventData) -> tuple[Any, Any]:
+        if _run_of(canvas) != str(event.run):
+            return gr.skip(), gr.skip()
+        return {"run": None}, {**_checked(browser), "run": None}
+
+    # ------------------------------------------------------------------ settings from elsewhere
+
+    def _restore(self, canvas: Any, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """The settings that a run of the history ended with, into the controls."""
+        try:
+            run = self.context.studio.get(str(event.run))
+        except EngineError as error:
+            nothing = [gr.skip() for _ in range(1 + len(self.controls.components))]
+            return [self._refused(error, canvas, request), *nothing]
+        return [gr.skip(), run.models, *self.controls.shown(run.settings_at(run.step))]
+
+    def _from_file(self, path: str, canvas: Any, request: gr.Request) -> list[Any]:
+        """The settings that a PNG or SVG made here carries, into the controls.
+
+        Anybody may have made the file. Names of files in it are not followed: such controls stay empty.
+        """
+        try:
+            found = self.context.studio.embedded_settings(Path(path))
+            if found["method"] != self.engine.name:
+                raise EngineError(f"This file was made with '{found['method']}'; open it on that tab.")
+            files = {spec.name: _CHOOSE_AGAIN for spec in self._specs.values() if spec.kind in ("image", "svg")}
+            settings = self.engine.Settings.parse({**found["settings"], **files})
+        except EngineError as error:
+            nothing = [gr.skip() for _ in range(1 + len(self.controls.components))]
+            return [self._refused(error, canvas, request), *nothing]
+        models = found["models"] if found.get("models") in FAMILIES else gr.skip()
+        return [gr.skip(), models, *self.controls.shown(settings)]
+
+    def _current_drawing(self, kind: str) -> Callable[..., Any]:
+        """Takes the picture or drawing on the canvas as the value of a control."""
+
+        def take(canvas: Any, request: gr.Request) -> tuple[Any, Any]:
+            try:
+                run_id = _run_of(canvas)
+                if run_id is None:
+                    raise EngineError("There is no drawing on the canvas yet.")
+                path = self.context.studio.get(run_id).export("svg" if kind == "svg" else "png", embed_settings=False)
+            except EngineError as error:
+                return gr.skip(), self._refused(error, canvas, request)
+            return str(intake.lend(path)), gr.skip()
+
+        return take
+
+    # ------------------------------------------------------------------ words
+
+    def _translate(self, request: gr.Request) -> list[Any]:
+        language = language_of(request)
+        choices = [self.models.translated(language), self.presets.translated(language)]
+        return [*choices, *self.controls.translated(language)]
+
+    def _refused(self, error: EngineError, canvas: Any, request: gr.Request) -> dict[str, Any]:
+        """What the canvas is to say (canvas.js shows it as a toast and beside the picture); it goes on as it was."""
+        sentence = self.context.text.sentence(str(error), language_of(request))
+        value = canvas if isinstance(canvas, dict) else {"run": None}
+        return {**value, "notice": sentence, "nonce": next(_nonce)}
+
+
+# ---------------------------------------------------------------------------------------------- small things
+
+
+def _done_events(component: Component) -> list[Any]:
+    """The events by which a person has finished giving a value: words and numbers count when they are complete."""
+    if isinstance(component, gr.Textbox | gr.Number):
+        return [component.submit, component.blur]
+    if isinstance(component, gr.Image | gr.File):
+        return [component.upload, component.clear]
+    return [component.input]
+
+
+def _defaults(settings: type[EngineSettings]) -> dict[str, Any]:
+    return {spec.name: spec.default for spec in settings.specs()}
+
+
+def _canvas_value(run: Run) -> dict[str, Any]:
+    return {"run": run.id, "title": run.title, "notice": "", "nonce": next(_nonce)}
+
+
+def _run_of(canvas: Any) -> str | None:
+    run = canvas.get("run") if isinstance(canvas, dict) else None
+    return run if isinstance(run, str) else None
+
+
+def _checked(browser: Any) -> dict[str, Any]:
+    """What the browser stored, which may be anything."""
+    browser = browser if isinstance(browser, dict) else {}
+    mine = browser.get("mine")
+    mine = [run for run in mine if isinstance(run, str)][:_MOST_REMEMBERED] if isinstance(mine, list) else []
+    return {"run": browser.get("run") if isinstance(browser.get("run"), str) else None, "mine": mine}
+
+
+def _remember(browser: Any, run: Run) -> dict[str, Any]:
+    mine = [run.id, *(known for known in _checked(browser)["mine"] if known != run.id)]
+    return {"run": run.id, "mine": mine[:_MOST_REMEMBERED]}
