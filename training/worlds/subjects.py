@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-NAMES_FILE = Path(__file__).parents[2] / "assets" / "clip" / "names.json"
+from engines.clip.encoder import NAMES_FILE
 
 _TOO_ALIKE = re.compile(
     r"skin tone|flag: |^keycap|thirty$|o'clock$|(medium|small|large) square|medium-small"
