@@ -100,12 +100,12 @@ def main() -> None:
         page.goto(address)
         page.wait_for_function("document.querySelector('.status')?.textContent === 'Ready'")
         rows = [("app.py to open address", started), ("address to page that is ready", time.perf_counter() - began)]
-        rows.append(("Draw to first picture, models not loaded", draw(page, options.prompt)))
+        rows.append(("Draw to first picture, app just opened", draw(page, options.prompt)))
         wait_for_step(page, 20)
         effects = sorted(slider_to_effect(page) for _ in range(5))
         rows.append(("slider to its effect on the page, median of 5", effects[2]))
         painted = painted_per_second(page)
-        rows.append(("Draw to first picture, models loaded", draw(page, options.prompt + " on a table")))
+        rows.append(("Draw to first picture, later", draw(page, options.prompt + " on a table")))
         for name, seconds in rows:
             print(f"{name:<48}{seconds:>8.2f} s")
         print(f"{'pictures painted per second':<48}{painted:>8.1f}")
