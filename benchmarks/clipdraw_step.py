@@ -13,9 +13,8 @@ from collections.abc import Callable
 import torch
 
 from engines.clip.augment import apply_views, random_views
-from engines.clip.guidance import ClipGuide
 from engines.clipdraw import CLIPDraw, CLIPDrawSettings
-from engines.vector import composite, rasterize, resolve_backend
+from engines.vector import composite, rasterize
 from engines.zoo import Models
 
 REPEATS = 15
@@ -50,12 +49,8 @@ def stages(models: Models, settings: CLIPDrawSettings) -> dict[str, float]:
     run = engine.run(settings)
     for _ in range(20):
         frame = next(run)
-    guide = ClipGuide.load(models, settings.clip_models)
-    encoder = guide.encoders[0][0]
-    backend = resolve_backend(models.device)
-    scene = engine._strokes.scene
-    side = -(-encoder.image_size * 5 // 4)
-    size = (side, side)
+    encoder = models.clip()
+    backend, size, scene = engine._backend, engine._guidance_size, engine._strokes.scene
     rgba = rasterize(scene, size, backend=backend)
     cotangent = torch.rand_like(rgba)
     views = random_views(settings.num_augmentations, torch.Generator().manual_seed(0))

@@ -23,10 +23,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Tensor
 
 from engines.clip._open_clip import open_clip
+from training.weights import save_weights
 from training.worlds.captions import caption
 from training.worlds.emoji import Composer, sprite_atlas
 from training.worlds.subjects import Subject, load_subjects
@@ -211,13 +211,6 @@ def _groups(model, anchors) -> list[dict]:
     return [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}]
 
 
-def export(trainer: Trainer, path: Path) -> None:
-    """The averaged weights as fp16 safetensors, loadable by open_clip."""
-    tensors = trainer.average.state_dict().items()
-    weights = {name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous() for name, tensor in tensors}
-    save_file(weights, path, metadata={"batches": str(trainer.batch), "seed": str(trainer.seed)})
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batches", type=int, default=1250)
@@ -246,7 +239,7 @@ def main() -> None:
             _save(trainer, last)
         if trainer.batch % 300 == 0:
             print(json.dumps({"batch": trainer.batch, **evaluate(trainer)}), flush=True)
-    export(trainer, options.export)
+    save_weights(trainer.average, options.export)
 
 
 def evaluate(trainer: Trainer) -> dict[str, float]:

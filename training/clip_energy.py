@@ -20,7 +20,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engines.clip._open_clip import open_clip
@@ -28,6 +27,7 @@ from engines.clip.augment import apply_views, random_views
 from engines.clip.guidance import SCALE, certainties
 from engines.vector import Scene, composite, rasterize
 from training.clip import ASSETS, MEAN, MODEL, STD, ascend, make_composer, name_embeddings, retrieval
+from training.weights import load_weights, save_weights
 from training.worlds.subjects import load_subjects
 
 BATCH, DRAWN = 120, 40
@@ -39,6 +39,8 @@ DRAW_STEPS, VISITS = 3, 25
 STROKES, CANVAS = 20, 80.0
 RATES = {"points": 0.7, "widths": 0.1, "colors": 0.06}
 PEAK_LR, WEIGHT_DECAY, EMA = 4e-4, 0.02, 0.998
+SCALE_UP = 40.0
+"""Inverse temperature of the training's own softmaxes."""
 
 
 class Drawings:
@@ -120,8 +122,7 @@ class EnergyTrainer:
         self.composer = make_composer(self.subjects)
         open_clip.add_model_config(ASSETS / f"{MODEL}.json")
         self.model = open_clip.create_model(MODEL)
-        weights = {name: t.float() if t.is_floating_point() else t for name, t in load_file(start).items()}
-        self.model.load_state_dict(weights)
+        self.model.load_state_dict(load_weights(start))
         self.model.requires_grad_(False).visual.requires_grad_(True)
         self.model.visual.to(memory_format=torch.channels_last)
         self.tokenizer = open_clip.get_tokenizer(MODEL, bpe_path=str(ASSETS / "bpe.txt.gz"))
@@ -203,14 +204,6 @@ class EnergyTrainer:
             for slow, fast in zip(*states, strict=True):
                 slow.lerp_(fast, 1 - EMA) if slow.is_floating_point() else slow.copy_(fast)
 
-    def export(self, path: Path) -> None:
-        tensors = self.average.state_dict().items()
-        save_file({name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in tensors}, path)
-
-
-SCALE_UP = 40.0
-"""Inverse temperature of the training's own softmaxes."""
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -232,7 +225,7 @@ def main() -> None:
             numbers = "  ".join(f"{name} {value:.3f}" for name, value in report.items())
             print(f"batch {trainer.batch}  {time.monotonic() - started:.2f} s  {numbers}", flush=True)
         if trainer.batch % 200 == 0 or trainer.batch == options.batches:
-            trainer.export(options.export)
+            save_weights(trainer.average, options.export)
     model, names = trainer.average, trainer.subjects
     scores = retrieval(model, trainer.tokenizer, names, trainer.composer, seed=987_654_321, guises=False)
     print(json.dumps({"batch": trainer.batch, **scores}), flush=True)

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from training.weights import load_weights, save_weights
 from training.worlds.subjects import load_subjects
 
 WEIGHTS = Path(__file__).parents[1] / "tests" / "assets" / "judge.safetensors"
@@ -41,11 +41,9 @@ class Judge(nn.Module):
 
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> Judge:
-        weights = load_file(path)
+        weights = load_weights(path)
         judge = cls(len(weights["head.bias"]))
-        judge.load_state_dict(
-            {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
-        )
+        judge.load_state_dict(weights)
         return judge.eval().requires_grad_(False)
 
     def ranks(self, pictures: list[np.ndarray], names: list[int]) -> list[int]:
@@ -158,8 +156,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     judge = train(options.steps, options.seed)
     WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
-    tensors = judge.state_dict().items()
-    save_file({name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in tensors}, WEIGHTS)
+    save_weights(judge, WEIGHTS)
 
 
 if __name__ == "__main__":
