@@ -34,7 +34,10 @@ class ClipEncoder:
         mean: tuple[float, ...] = OPENAI_MEAN,
         std: tuple[float, ...] = OPENAI_STD,
     ):
+        from engines.clip.fast_tower import fast_tower  # imports open_clip, which takes seconds
+
         self.name, self.model, self.tokenizer, self.sha256 = name, model.eval().requires_grad_(False), tokenizer, sha256
+        self.tower = fast_tower(model)
         size = model.visual.image_size
         self.image_size: int = size if isinstance(size, int) else size[0]
         parameter = next(model.parameters())
@@ -51,7 +54,7 @@ class ClipEncoder:
         """
         if normalize:
             pictures = (pictures - self._mean) / self._std
-        return F.normalize(self.model.encode_image(pictures).float(), dim=-1)
+        return F.normalize(self.tower(pictures).float(), dim=-1)
 
     @torch.no_grad()
     def encode_picture(self, picture: np.ndarray) -> Tensor:
@@ -107,6 +110,5 @@ def load_checkpoint(
     except Exception as error:  # safetensors, torch and open_clip raise what they like on a file that is not theirs
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise EngineError(f"The file {weights.name} does not hold the weights of {name}: {reason}") from None
-    model.visual.to(memory_format=torch.channels_last)
     tokenizer = open_clip.get_tokenizer(config, **({"bpe_path": str(bpe_path)} if bpe_path else {}))
     return ClipEncoder(name, model, tokenizer, sha256, **pixel_statistics)
