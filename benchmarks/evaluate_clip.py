@@ -1,36 +1,46 @@
-"""Retrieval of the pocket CLIP on compositions it was not trained on: `make evaluate-clip`.
+"""What the pocket CLIP knows of pictures it was not trained on: `make evaluate-clip`.
 
-One unseen composition of every subject; the right name among all, English and Korean. "disguised" also holds
-hue-turned, grey and line-drawn ones. Needs the emoji font (Debian package fonts-noto-color-emoji).
+One unseen composition of every subject, the right name among all 1,327: as it is, in the disguises of the training, in
+one disguise throughout, and in two renderings that no training uses. Then prompts fixed beforehand and phrased otherwise
+than any training caption, and choices between a picture and its twin. Needs the emoji font (Debian package
+fonts-noto-color-emoji).
 """
 
 from __future__ import annotations
 
 import torch
 
+from benchmarks.drawings import REPHRASED, read_prompts
 from engines.zoo import Models
-from training.clip import make_composer, retrieval
+from training.clip import make_composer, shuffle_patches
+from training.retrieval import Examiner
+from training.worlds.styles import HELD_OUT, STYLES, render
 from training.worlds.subjects import load_subjects
 
 SEED = 20_261_121
 """Of the test compositions; the training takes its own from seed and batch number."""
 
 
-def measure() -> list[tuple[str, dict[str, float]]]:
-    encoder = Models("pocket", "cpu").clip()
-    subjects = load_subjects()
-    composer = make_composer(subjects)
-    return [
-        (title, retrieval(encoder.model, encoder.tokenizer, subjects, composer, seed=SEED, guises=guises))
-        for title, guises in (("plain", False), ("disguised", True))
-    ]
-
-
 def main() -> None:
     torch.manual_seed(0)
-    print(f"{'pictures':<12}{'en R@1':>9}{'en R@5':>9}{'ko R@1':>9}{'ko R@5':>9}")
-    for title, values in measure():
-        print(f"{title:<12}" + "".join(f"{values[key]:>9.1%}" for key in ("en_r1", "en_r5", "ko_r1", "ko_r5")))
+    encoder = Models("pocket", "cpu").clip()
+    subjects = load_subjects()
+    examiner = Examiner(encoder.model, encoder.tokenizer, subjects, make_composer(subjects), SEED)
+
+    print(f"{'pictures':<28}{'en R@1':>9}{'en R@5':>9}{'ko R@1':>9}{'ko R@5':>9}")
+    questions = [("plain", {}), ("disguised as in training", {"guises": True})]
+    questions += [(f"all {guise}", {"guises": guise}) for guise in ("hue", "grey", "lines", "silhouette")]
+    questions += [
+        (f"{style.en} (never trained on)", {"change": lambda p, g, s=style: render(p, s, g)}) for style in HELD_OUT
+    ]
+    for title, question in questions:
+        values = examiner.retrieval(**question)
+        print(f"{title:<28}" + "".join(f"{values[key]:>9.1%}" for key in ("en_r1", "en_r5", "ko_r1", "ko_r5")))
+
+    prompts = examiner.prompts(read_prompts(REPHRASED))
+    print(f"\n{'rephrased and Korean prompts → picture':<52}R@1 {prompts['r1']:.1%}  R@5 {prompts['r5']:.1%}")
+    print(f"{'true picture liked better than patch-shuffled':<52}{examiner.preferred_to(shuffle_patches):.1%}")
+    print(f"{f'style told among {len(STYLES)}, one picture per subject':<52}{examiner.style_naming():.1%}")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engines.clip._open_clip import open_clip
+from training.retrieval import MEAN, STD, Examiner
 from training.weights import save_weights
 from training.worlds.captions import caption
 from training.worlds.emoji import Composer, sprite_atlas
@@ -33,7 +34,6 @@ from training.worlds.subjects import Subject, load_subjects
 
 ASSETS = Path(__file__).parents[1] / "assets" / "clip"
 MODEL = "atelier-pocket"
-MEAN, STD = torch.tensor(open_clip.OPENAI_DATASET_MEAN), torch.tensor(open_clip.OPENAI_DATASET_STD)
 
 PASSES = 3
 BATCH = 192
@@ -152,38 +152,6 @@ def make_composer(subjects: list[Subject]) -> Composer:
     return Composer(sprite_atlas(subjects), torch.tensor([not subject.colour_named for subject in subjects]))
 
 
-@torch.no_grad()
-def name_embeddings(model, tokenizer, subjects: list[Subject], device: str = "cpu") -> Tensor:
-    """(2, subjects, d) unit embeddings of the bare names: English, Korean."""
-    names = [subject.en for subject in subjects] + [subject.ko for subject in subjects]
-    chunks = [
-        model.encode_text(tokenizer(names[i : i + 256]).to(device), normalize=True) for i in range(0, len(names), 256)
-    ]
-    return torch.cat(chunks).view(2, len(subjects), -1)
-
-
-@torch.no_grad()
-def retrieval(
-    model, tokenizer, subjects: list[Subject], composer: Composer, *, seed: int, guises: bool
-) -> dict[str, float]:
-    """R@1 and R@5 among all names, one composition per subject that no training batch has used."""
-    names = name_embeddings(model, tokenizer, subjects)
-    generator = torch.Generator().manual_seed(seed)
-    ranks = []
-    for chunk in torch.arange(len(subjects)).split(256):
-        pictures = composer(chunk, generator, guises=guises)
-        features = model.encode_image((pictures - MEAN.view(1, 3, 1, 1)) / STD.view(1, 3, 1, 1), normalize=True)
-        scores = torch.einsum("bd,lnd->lbn", features, names)
-        own = scores.gather(2, chunk.expand(2, -1)[..., None])
-        ranks.append((scores > own).sum(2))
-    ranks = torch.cat(ranks, dim=1)
-    return {
-        f"{language}_r{k}": (rank < k).float().mean().item()
-        for language, rank in zip(("en", "ko"), ranks, strict=True)
-        for k in (1, 5)
-    }
-
-
 def shuffle_patches(pictures: Tensor, generator: torch.Generator, grid: int = 4) -> Tensor:
     """The same patches in another order: right palette, no shape. (B, 3, H, W) → (B, 3, H, W)."""
     size = pictures.shape[-1] // grid
@@ -236,7 +204,7 @@ def main() -> None:
             print(f"batch {trainer.batch}  {time.monotonic() - started:.2f} s  {numbers}", flush=True)
         if time.monotonic() - saved > 180 or trainer.batch == options.batches:
             saved = time.monotonic()
-            _save(trainer, last)
+            save_checkpoint(trainer, last)
         if trainer.batch % 300 == 0:
             print(json.dumps({"batch": trainer.batch, **evaluate(trainer)}), flush=True)
     save_weights(trainer.average, options.export)
@@ -244,10 +212,10 @@ def main() -> None:
 
 def evaluate(trainer: Trainer) -> dict[str, float]:
     model = deepcopy(trainer.average).cpu().eval()
-    return retrieval(model, trainer.tokenizer, trainer.subjects, trainer.composer, seed=987_654_321, guises=False)
+    return Examiner(model, trainer.tokenizer, trainer.subjects, trainer.composer, seed=987_654_321).retrieval()
 
 
-def _save(trainer: Trainer, path: Path) -> None:
+def save_checkpoint(trainer, path: Path) -> None:
     """Whole or not at all: a killed run finds the checkpoint before."""
     fresh = path.with_suffix(".new")
     torch.save(trainer.state_dict(), fresh)

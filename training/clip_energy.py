@@ -3,10 +3,14 @@
 CLIP-JEM (arXiv 2408.17046) trains a tower to score a real picture above a negative that was optimised, by the tower's
 own gradient, to match the same caption. Here the negatives are what this studio draws: stroke scenes, improved by a few
 steps of a small CLIPDraw each time they are used and begun anew when they are old. The tower so learns exactly where
-strokes cheat. Only the image tower is trained; every text stays where it is.
+strokes cheat; and as half of the real pictures beside them are stroke copies too, it cannot tell them by their medium.
 
-Per batch: pictures → names over all names (English and Korean), names → pictures with the drawings as further
-negatives, ½ softplus(20 (drawing − picture) + 2) of the cosines with the name, then one adversarial pass.
+Per batch, with t the texts (names or captions) and all similarities cosines:
+- pictures → names over all names (English and Korean), and pictures ↔ t within the batch;
+- t → pictures with further negatives: the tower's drawings of the same names, disguised twins (another hue, grey or
+  lines: named rightly, but liked less than the true colours) and patch-shuffled twins (the right colours in no shape);
+- ½ softplus(20 (negative − picture) + 2) for each of these pairs;
+- one adversarial pass, L∞ or L2 by lot.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import random
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -25,39 +30,49 @@ from torch import Tensor
 from engines.clip._open_clip import open_clip
 from engines.clip.augment import apply_views, random_views
 from engines.clip.guidance import SCALE, certainties
-from engines.vector import Scene, composite, rasterize
-from training.clip import ASSETS, MEAN, MODEL, STD, ascend, make_composer, name_embeddings, retrieval
+from engines.vector import composite, rasterize
+from training.clip import ASSETS, MODEL, ascend, evaluate, make_composer, save_checkpoint, shuffle_patches
+from training.retrieval import MEAN, STD, name_embeddings
 from training.weights import load_weights, save_weights
+from training.worlds.captions import caption
+from training.worlds.scenes import compose_scenes
+from training.worlds.strokes import POINTS, StrokeCopies, scenes_of, stroke_template
+from training.worlds.styles import STYLES, apply_styles
 from training.worlds.subjects import load_subjects
 
-BATCH, DRAWN = 120, 40
-"""Pictures of a batch, and how many of them also have a drawing."""
+BATCH, DRAWN = 96, 40
+"""Pictures of one subject in a batch, and how many of them also have a drawing."""
+STYLED, SCENES = 16, 16
+"""Further pictures, known by their captions alone: two styles each of some subjects, and scenes of several things."""
+TWINS, SHUFFLED = 24, 16
+"""How many of them also stand there disguised, and with their patches in disorder."""
+COPIED = 0.5
+"""Share of the drawn subjects whose real picture is a stroke copy."""
 POOL = 160
 """Drawings under way; each is used in every fourth batch."""
 DRAW_STEPS, VISITS = 3, 25
 """Steps of a drawing per visit, and visits until it is begun anew under another name."""
-STROKES, CANVAS = 20, 80.0
+STROKES, CANVAS = 32, 80.0
 RATES = {"points": 0.7, "widths": 0.1, "colors": 0.06}
-PEAK_LR, WEIGHT_DECAY, EMA = 4e-4, 0.02, 0.998
+PEAK_LR, TEXT_SHARE, WEIGHT_DECAY, EMA = 4e-4, 0.25, 0.02, 0.998
 SCALE_UP = 40.0
 """Inverse temperature of the training's own softmaxes."""
+REFRESH = 25
+"""Batches after which the names are encoded anew; the text tower moves slowly."""
 
 
 class Drawings:
     """A pool of small CLIPDraw runs. Parameters and Adam moments are dense: (POOL, STROKES, …)."""
 
-    def __init__(self, subjects: int, generator: torch.Generator):
-        self.subjects, self.generator = subjects, generator
-        shapes = {"points": (STROKES, 7, 2), "widths": (STROKES,), "colors": (STROKES, 4)}
-        self.values = {name: torch.zeros(POOL, *shape) for name, shape in shapes.items()}
+    def __init__(self, subjects: int, generator: torch.Generator, device: str = "cpu"):
+        self.subjects, self.generator, self.device = subjects, generator, device
+        shapes = {"points": (STROKES, POINTS, 2), "widths": (STROKES,), "colors": (STROKES, 4)}
+        self.values = {name: torch.zeros(POOL, *shape, device=device) for name, shape in shapes.items()}
         self.first = {name: torch.zeros_like(value) for name, value in self.values.items()}
         self.second = {name: torch.zeros_like(value) for name, value in self.values.items()}
-        self.age = torch.zeros(POOL)
+        self.age = torch.zeros(POOL, device=device)
         self.names = torch.zeros(POOL, dtype=torch.long)
-        points = [torch.zeros(7, 2)] * STROKES
-        self.template = Scene.from_paths(
-            points, [[2, 2]] * STROKES, torch.ones(STROKES), torch.zeros(STROKES, 4), CANVAS, CANVAS
-        )
+        self.template = stroke_template(STROKES, CANVAS).to(device)
         for slot in range(POOL):
             self._begin(slot)
 
@@ -65,11 +80,11 @@ class Drawings:
         def uniform(*shape: int) -> Tensor:
             return torch.rand(*shape, generator=self.generator)
 
-        steps = (uniform(STROKES, 6, 2) - 0.5) * 0.14 * CANVAS
+        steps = (uniform(STROKES, POINTS - 1, 2) - 0.5) * 0.14 * CANVAS
         start = uniform(STROKES, 1, 2) * CANVAS
-        self.values["points"][slot] = torch.cat([start, start + steps.cumsum(1)], dim=1)
-        self.values["widths"][slot] = 0.8 + 1.6 * uniform(STROKES)
-        self.values["colors"][slot] = uniform(STROKES, 4)
+        self.values["points"][slot] = torch.cat([start, start + steps.cumsum(1)], dim=1).to(self.device)
+        self.values["widths"][slot] = (0.8 + 1.6 * uniform(STROKES)).to(self.device)
+        self.values["colors"][slot] = uniform(STROKES, 4).to(self.device)
         for moments in (self.first, self.second):
             for tensor in moments.values():
                 tensor[slot] = 0
@@ -77,13 +92,10 @@ class Drawings:
         self.names[slot] = torch.randint(self.subjects, (1,), generator=self.generator)
 
     def draw(self, slots: Tensor, values: dict[str, Tensor]) -> Tensor:
-        """(slots, 3, 64, 64): one random view of each on white or a plain colour."""
-        scenes = [
-            self.template.replace(points=points.flatten(0, 1), widths=widths, colors=colors)
-            for points, widths, colors in zip(values["points"], values["widths"], values["colors"], strict=True)
-        ]
+        """(slots, 3, 64, 64): one random view of each on white."""
         views = random_views(len(slots), self.generator, distortion=0.3, scale=(0.7, 1.0))
-        return composite(apply_views(rasterize(scenes), views, 64), torch.ones(3))
+        rgba = rasterize(scenes_of(self.template, values))
+        return composite(apply_views(rgba, views, 64), torch.ones(3, device=self.device))
 
     def improve(self, slots: Tensor, encode, wanted: Tensor, names: Tensor) -> None:
         """A few Adam steps towards the names, by the objective of the engine."""
@@ -113,69 +125,126 @@ class Drawings:
             if self.age[slot] >= DRAW_STEPS * VISITS or torch.rand((), generator=self.generator) < 0.02:
                 self._begin(slot)
 
+    def state_dict(self) -> dict:
+        return {"values": self.values, "first": self.first, "second": self.second, "age": self.age, "names": self.names}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.values, self.first, self.second = state["values"], state["first"], state["second"]
+        self.age, self.names = state["age"], state["names"].cpu()
+
 
 class EnergyTrainer:
-    def __init__(self, batches: int, seed: int, start: Path):
+    def __init__(self, batches: int, seed: int, start: Path, copies: Path, device: str):
         torch.manual_seed(seed)
-        self.batches, self.seed, self.batch = batches, seed, 0
+        self.batches, self.seed, self.batch, self.device = batches, seed, 0, device
         self.subjects = load_subjects()
         self.composer = make_composer(self.subjects)
+        self.copies = StrokeCopies.cached(self.composer.atlas, copies)
         open_clip.add_model_config(ASSETS / f"{MODEL}.json")
         self.model = open_clip.create_model(MODEL)
         self.model.load_state_dict(load_weights(start))
-        self.model.requires_grad_(False).visual.requires_grad_(True)
-        self.model.visual.to(memory_format=torch.channels_last)
+        self.model.to(device).visual.to(memory_format=torch.channels_last)
         self.tokenizer = open_clip.get_tokenizer(MODEL, bpe_path=str(ASSETS / "bpe.txt.gz"))
-        self.names = name_embeddings(self.model.eval(), self.tokenizer, self.subjects)
         self.average = deepcopy(self.model).eval()
+        visual = list(self.model.visual.parameters())
+        text = [parameter for name, parameter in self.model.named_parameters() if not name.startswith("visual.")]
         self.optimizer = torch.optim.AdamW(
-            self.model.visual.parameters(), lr=PEAK_LR, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98), fused=True
-        )
+            [{"params": visual, "share": 1.0}, {"params": text, "share": TEXT_SHARE}],
+            lr=PEAK_LR, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98), fused=True,
+        )  # fmt: skip
         self.generator = torch.Generator().manual_seed(seed)
-        self.drawings = Drawings(len(self.subjects), self.generator)
+        self.rng = random.Random(seed)
+        self.drawings = Drawings(len(self.subjects), self.generator, device)
 
     def step(self) -> dict[str, float]:
+        if self.batch % REFRESH == 0 or not hasattr(self, "names"):
+            self.names = name_embeddings(self.model.eval(), self.tokenizer, self.subjects, self.device)
         slots = torch.arange(DRAWN) + DRAWN * (self.batch % (POOL // DRAWN))
         own = self.drawings.names[slots]
-        language = torch.randint(2, (BATCH,), generator=self.generator)
         others = torch.randperm(len(self.subjects), generator=self.generator)
         index = torch.cat([own, others[~torch.isin(others, own)][: BATCH - DRAWN]])
-        text = self.names[language, index]
 
-        self.model.eval()
-        self.drawings.improve(slots, self._encode, text[:DRAWN], self.names[0])
+        self.model.eval().requires_grad_(False)
+        self.drawings.improve(slots, self._encode, self.names[0, own.to(self.device)], self.names[0])
         with torch.no_grad():
-            drawn = self.drawings.draw(slots, {name: value[slots] for name, value in self.drawings.values.items()})
-        self.model.train()
+            values = {name: value[slots] for name, value in self.drawings.values.items()}
+            cheats = self.drawings.draw(slots, values)
+        self.model.train().requires_grad_(True)
 
-        pictures = self.composer(index, self.generator, guises=self.batch % 4 == 0).requires_grad_(True)
-        features = self._encode(torch.cat([pictures, drawn]))
-        real, cheats = features[:BATCH], features[BATCH:]
-        to_picture = text @ features.T
-        # a name that stands twice in the batch must not be its own negative
-        same = torch.cat([index, own]) == index[:, None]
-        same[:, :BATCH] &= ~torch.eye(BATCH, dtype=torch.bool)
-        same[:DRAWN, BATCH:] &= ~torch.eye(DRAWN, dtype=torch.bool)
-        by_name = F.cross_entropy((SCALE_UP * to_picture).masked_fill(same, -1e4), torch.arange(BATCH))
-        gap = (cheats * text[:DRAWN]).sum(1) - (real[:DRAWN] * text[:DRAWN]).sum(1)
-        energy = 0.5 * F.softplus(SCALE * gap + 2).mean()
+        pictures, twins = self._pictures(index)
+        shuffled = shuffle_patches(pictures[-SHUFFLED:], self.generator)
+        worded, captions, styled_index = self._worded()
+        pictures = pictures.to(self.device).requires_grad_(True)
+        others = [x.to(self.device) for x in (worded, twins, shuffled)]
+        features = self._encode(torch.cat([pictures, *others, cheats]))
+        text = self._texts([caption(self.subjects[i], self.rng) for i in index.tolist()] + captions)
+        # of which picture each column is a false likeness: the middle's twins, the last ones shuffled, the first drawn
+        rows = torch.arange(BATCH + STYLED + SCENES)
+        twinned = slice(DRAWN, DRAWN + TWINS)
+        source = torch.cat([rows, rows[twinned], rows[BATCH - SHUFFLED : BATCH], rows[:DRAWN]]).to(self.device)
+        matching, energy = self._matching(features, text, source)
+        groups = [BATCH, STYLED, SCENES, TWINS, SHUFFLED, DRAWN]
+        real, styled, _, disguised, _, _ = features.split(groups)
+        # whose name says a colour is not recognised in another
+        free = self.composer.recolourable[index[twinned]]
+        index = index.to(self.device)
         naming, accuracy = self._naming(real, index)
-        self._descend(naming + by_name + energy)
+        disguises = torch.cat([disguised[free.to(self.device)], styled])
+        recognised, _ = self._naming(disguises, torch.cat([index[twinned][free], styled_index.to(self.device)]))
+        self._descend(naming + 0.3 * recognised + matching + energy)
 
         delta = self._perturbation(pictures)
         attacked, robust_accuracy = self._naming(self._encode((pictures.detach() + delta).clamp(0, 1)), index)
         self._descend(attacked)
         self.drawings.renew(slots)
         self.batch += 1
+        by_own = (features * text[source]).sum(1).detach().split(groups)
+        named = zip(("real", "styled", "scene", "twin", "shuffled", "drawn"), by_own, strict=True)
         return {
-            "naming": naming.item(), "attacked": attacked.item(), "energy": energy.item(), "accuracy": accuracy,
-            "robust": robust_accuracy, "real": (real * text).sum(1).mean().item(),
-            "drawn": (cheats * text[:DRAWN]).sum(1).mean().item(),
+            "naming": naming.item(), "attacked": attacked.item(), "matching": matching.item(), "energy": energy.item(),
+            "accuracy": accuracy, "robust": robust_accuracy, **{name: values.mean().item() for name, values in named},
         }  # fmt: skip
 
+    def _pictures(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The batch, partly stroke copies in its first DRAWN places, and disguised twins of the TWINS after them."""
+        sprites = self.composer.atlas[index[:DRAWN]]
+        copied = torch.nonzero(torch.rand(DRAWN, generator=self.generator) < COPIED).squeeze(1)
+        sprites[copied] = self.copies(index[copied], self.generator)
+        drawn = self.composer(index[:DRAWN], self.generator, guises=False, sprites=sprites)
+        plain, twins = self.composer.twins(index[DRAWN : DRAWN + TWINS], self.generator)
+        mixed = self.composer(index[DRAWN + TWINS :], self.generator)
+        return torch.cat([drawn, plain, mixed]), twins
+
+    def _worded(self) -> tuple[Tensor, list[str], Tensor]:
+        """Styled pictures, then scenes; their captions; and the subjects of the styled ones."""
+        index = torch.randperm(len(self.subjects), generator=self.generator)[: STYLED // 2].repeat(2)
+        styles = torch.randperm(len(STYLES), generator=self.generator)[:STYLED]
+        styled = apply_styles(self.composer(index, self.generator, guises=False), styles, self.generator)
+        pairs = zip(index.tolist(), styles.tolist(), strict=True)
+        captions = [caption(self.subjects[i], self.rng, STYLES[style]) for i, style in pairs]
+        scenes, sayings, _ = compose_scenes(SCENES, self.composer.atlas, self.subjects, self.generator, self.rng)
+        return torch.cat([styled, scenes]), captions + sayings, index
+
+    def _texts(self, captions: list[str]) -> Tensor:
+        with torch.autocast(self.device, torch.bfloat16):
+            text = self.model.encode_text(self.tokenizer(captions).to(self.device))
+        return F.normalize(text.float(), dim=-1)
+
+    def _matching(self, features: Tensor, text: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+        """Contrast within the batch both ways, and the energy term. Columns of `features` are the pictures, then the
+        further negatives; `source` says of which picture each is a false likeness."""
+        similarity = text @ features.T
+        rows = torch.arange(len(text), device=self.device)
+        to_text = F.cross_entropy(SCALE_UP * similarity[:, : len(text)].T, rows)
+        to_picture = F.cross_entropy(SCALE_UP * similarity, rows)
+        own = similarity[source, torch.arange(len(source), device=self.device)]
+        gap = own[len(text) :] - own[source[len(text) :]]
+        return to_text + to_picture, 0.5 * F.softplus(SCALE * gap + 2).mean()
+
     def _encode(self, pictures: Tensor) -> Tensor:
-        normalized = (pictures - MEAN.view(1, 3, 1, 1)) / STD.view(1, 3, 1, 1)
-        with torch.autocast("cpu", torch.bfloat16):
+        mean, std = (x.to(self.device).view(1, 3, 1, 1) for x in (MEAN, STD))
+        normalized = (pictures - mean) / std
+        with torch.autocast(self.device, torch.bfloat16):
             features = self.model.visual(normalized.contiguous(memory_format=torch.channels_last))
         return F.normalize(features.float(), dim=-1)
 
@@ -187,47 +256,69 @@ class EnergyTrainer:
     def _perturbation(self, pictures: Tensor) -> Tensor:
         share = torch.rand(len(pictures), 1, 1, 1, generator=self.generator) * 0.7 + 0.3
         uses_linf = torch.rand(len(pictures), 1, 1, 1, generator=self.generator) < 0.5
-        return ascend(torch.zeros_like(pictures), pictures.grad, share, uses_linf)
+        return ascend(torch.zeros_like(pictures), pictures.grad, share.to(self.device), uses_linf.to(self.device))
 
     def _descend(self, loss: Tensor) -> None:
         progress = self.batch / self.batches
+        rate = PEAK_LR * min(1, progress / 0.03 + 0.01) * (0.01 + 0.99 * (1 + math.cos(math.pi * min(progress, 1))) / 2)
         for group in self.optimizer.param_groups:
-            group["lr"] = (
-                PEAK_LR * min(1, progress / 0.03 + 0.01) * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
-            )
+            group["lr"] = rate * group["share"]
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.visual.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         with torch.no_grad():
-            states = self.average.visual.state_dict().values(), self.model.visual.state_dict().values()
-            for slow, fast in zip(*states, strict=True):
+            for slow, fast in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
                 slow.lerp_(fast, 1 - EMA) if slow.is_floating_point() else slow.copy_(fast)
+
+    def state_dict(self) -> dict:
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "drawings": self.drawings.state_dict(),
+            "generator": self.generator.get_state(),
+            "batch": self.batch,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.drawings.load_state_dict(state["drawings"])
+        self.generator.set_state(state["generator"].cpu())
+        self.batch = state["batch"]
+        self.rng = random.Random(self.seed + self.batch)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, default=700)
+    parser.add_argument("--batches", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument(
-        "--start", type=Path, default=ASSETS / f"{MODEL}.safetensors", help="weights of the first stage"
-    )
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--start", type=Path, default=ASSETS / f"{MODEL}.safetensors", help="weights to begin from")
+    parser.add_argument("--folder", type=Path, default=Path("checkpoints/clip"))
     parser.add_argument("--export", type=Path, default=Path("checkpoints/clip/energy.safetensors"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    trainer = EnergyTrainer(options.batches, options.seed, options.start)
-    options.export.parent.mkdir(parents=True, exist_ok=True)
+    copies = options.folder / "stroke_copies.pt"
+    trainer = EnergyTrainer(options.batches, options.seed, options.start, copies, options.device)
+    last = options.folder / "energy.pt"
+    if last.exists():
+        trainer.load_state_dict(torch.load(last, weights_only=True, map_location=options.device))
+    saved = time.monotonic()
     while trainer.batch < options.batches:
         started = time.monotonic()
         report = trainer.step()
         if trainer.batch % 10 == 0:
             numbers = "  ".join(f"{name} {value:.3f}" for name, value in report.items())
             print(f"batch {trainer.batch}  {time.monotonic() - started:.2f} s  {numbers}", flush=True)
-        if trainer.batch % 200 == 0 or trainer.batch == options.batches:
+        if time.monotonic() - saved > 240 or trainer.batch == options.batches:
+            saved = time.monotonic()
+            save_checkpoint(trainer, last)
             save_weights(trainer.average, options.export)
-    model, names = trainer.average, trainer.subjects
-    scores = retrieval(model, trainer.tokenizer, names, trainer.composer, seed=987_654_321, guises=False)
+    scores = evaluate(trainer)
     print(json.dumps({"batch": trainer.batch, **scores}), flush=True)
 
 

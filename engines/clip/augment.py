@@ -25,7 +25,7 @@ def random_views(
     """(count, 3, 3) homographies from view to picture coordinates, drawn on the CPU.
 
     distortion: each corner moves inwards by up to this share of half the side. scale: area share of the crop; its
-    aspect ratio is log-uniform in 3/4–4/3.
+    aspect ratio is log-uniform in 3/4–4/3. A share above 1 shows the picture smaller, with its surroundings.
     """
     return _perspectives(count, distortion, generator) @ _crops(count, scale, generator)
 
@@ -68,11 +68,12 @@ def homography(source: Tensor, target: Tensor) -> Tensor:
 
 
 def _crops(count: int, scale: tuple[float, float], generator: torch.Generator) -> Tensor:
-    """Axis-parallel rectangles inside the square, as maps from the view onto them."""
+    """Axis-parallel rectangles inside the square, or around it when larger, as maps from the view onto them."""
     area = torch.rand(count, generator=generator) * (scale[1] - scale[0]) + scale[0]
     ratio = torch.exp((torch.rand(count, generator=generator) * 2 - 1) * math.log(4 / 3))
-    half_width = (area * ratio).sqrt().clamp(max=1)
-    half_height = (area / ratio).sqrt().clamp(max=1)
+    largest = area.sqrt().clamp_min(1)
+    half_width = (area * ratio).sqrt().minimum(largest)
+    half_height = (area / ratio).sqrt().minimum(largest)
     place = torch.rand(2, count, generator=generator) * 2 - 1
     crops = torch.zeros(count, 3, 3)
     crops[:, 0, 0], crops[:, 1, 1], crops[:, 2, 2] = half_width, half_height, 1

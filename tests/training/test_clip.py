@@ -1,13 +1,6 @@
 import torch
 
-from training.clip import L2, LINF, ascend, retrieval, shuffle_patches
-
-
-def test_the_shipped_weights_name_unseen_compositions(pocket, subjects, composer):
-    encoder = pocket.clip()
-    scores = retrieval(encoder.model, encoder.tokenizer, subjects, composer, seed=20_261_121, guises=False)
-    assert scores["en_r1"] >= 0.85
-    assert scores["ko_r1"] >= 0.75
+from training.clip import L2, LINF, ascend, shuffle_patches
 
 
 def test_perturbations_stay_within_their_ball():

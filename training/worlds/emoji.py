@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from training.worlds.guises import COLOUR_GUISES, SHARES, colourfulness, disguise
+from training.worlds.styles import luminance
 from training.worlds.subjects import Subject
 
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
@@ -52,7 +54,7 @@ def sprite_atlas(subjects: list[Subject]) -> Tensor:
 
 
 class Composer:
-    """Turns sprite numbers into training pictures.
+    """Turns sprite numbers into training pictures, on the device of the atlas.
 
     atlas: (subjects, 4, SPRITE, SPRITE) premultiplied. recolourable: (subjects,) bool, false where the name says a
     colour. size: side of the pictures in px.
@@ -61,14 +63,58 @@ class Composer:
     def __init__(self, atlas: Tensor, recolourable: Tensor, size: int = 64):
         self.atlas, self.recolourable, self.size = atlas, recolourable, size
 
-    def __call__(self, index: Tensor, generator: torch.Generator, *, guises: bool = True) -> Tensor:
-        """(B,) sprite numbers → (B, 3, size, size) in [0, 1]. `guises`: also recoloured, grey and line-drawn ones."""
-        uniform = _uniform(len(index), generator)
-        sprites = self._place(self.atlas[index], uniform)
+    def __call__(
+        self, index: Tensor, generator: torch.Generator, *, guises: bool | str = True, sprites: Tensor | None = None
+    ) -> Tensor:
+        """(B,) sprite numbers → (B, 3, size, size) in [0, 1].
+
+        guises: True disguises about half as `SHARES` says, but never takes the colour of what is named by it; False
+        none; a name of `GUISES` all, whatever their names say.
+        sprites: (B, 4, S, S) to be composed instead of those in the atlas.
+        """
+        uniform = uniform_of(len(index), generator, self.atlas.device)
+        placed = self._place(self.atlas[index] if sprites is None else sprites, uniform)
         if guises:
-            sprites = _in_disguise(sprites, self.recolourable[index], uniform)
-        picture = sprites[:, :3] + (1 - sprites[:, 3:]) * backgrounds(len(index), self.size, generator)
-        return _develop(picture, uniform, generator)
+            worn = [guises] * len(index) if isinstance(guises, str) else self._guises(index, uniform(0, 1))
+            placed = disguise(placed, worn, self.atlas, generator)
+        picture = placed[:, :3] + (1 - placed[:, 3:]) * backgrounds(len(index), self.size, generator, self.atlas.device)
+        return develop(picture, uniform, generator)
+
+    def twins(
+        self,
+        index: Tensor,
+        generator: torch.Generator,
+        *,
+        guises: tuple[str, ...] = COLOUR_GUISES,
+        sprites: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The same compositions plain and in one of `guises`, (B, 3, size, size) each: all else is equal.
+
+        A twin always differs: what is grey by nature is drawn in lines instead of grey.
+        """
+        uniform = uniform_of(len(index), generator, self.atlas.device)
+        placed = self._place(self.atlas[index] if sprites is None else sprites, uniform)
+        lot = torch.randint(len(guises), (len(index),), generator=generator)
+        is_grey = (colourfulness(placed) < 0.12).flatten().tolist()
+        worn = [
+            "lines" if guises[i] == "grey" and plain else guises[i]
+            for i, plain in zip(lot.tolist(), is_grey, strict=True)
+        ]
+        disguised = disguise(placed, worn, self.atlas, generator)
+        ground = backgrounds(len(index), self.size, generator, self.atlas.device)
+        state = generator.get_state()
+        pictures = []
+        for layer in (placed, disguised):
+            generator.set_state(state)
+            pictures.append(develop(layer[:, :3] + (1 - layer[:, 3:]) * ground, uniform, generator))
+        return pictures[0], pictures[1]
+
+    def _guises(self, index: Tensor, lot: Tensor) -> list[str]:
+        names, ends = list(SHARES), torch.tensor(list(SHARES.values())).cumsum(0)
+        chosen = [*names, ""]
+        worn = [chosen[i] for i in torch.searchsorted(ends, lot.cpu(), right=True).tolist()]
+        free = self.recolourable[index].tolist()
+        return ["" if guise in COLOUR_GUISES and not may else guise for guise, may in zip(worn, free, strict=True)]
 
     def _place(self, sprites: Tensor, uniform) -> Tensor:
         """Scale 0.5–1.0, rotation ±25°, anywhere that keeps most of it inside."""
@@ -84,47 +130,20 @@ class Composer:
         return F.grid_sample(sprites, grid, align_corners=False)
 
 
-def _uniform(count: int, generator: torch.Generator):
+def uniform_of(count: int, generator: torch.Generator, device: torch.device | str = "cpu"):
+    """draw(low, high, *shape) → (count, *shape) on `device`, from a generator on the CPU."""
+
     def draw(low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(count, *shape, generator=generator) * (high - low) + low
+        return (torch.rand(count, *shape, generator=generator) * (high - low) + low).to(device)
 
     return draw
 
 
-def _in_disguise(sprites: Tensor, recolourable: Tensor, uniform) -> Tensor:
-    """One in five turned in hue, one in ten grey, one in twenty a line drawing: colour alone must not decide."""
-    rgb, alpha = sprites[:, :3], sprites[:, 3:]
-    lot = uniform(0, 1)
-    turned = (hue_rotation(uniform(0, 2 * math.pi)) @ rgb.flatten(2)).view_as(rgb).clamp_min(0).minimum(alpha)
-    grey = _luminance(rgb).expand_as(rgb)
-    lines = line_drawing(rgb + (1 - alpha))
-    guise = torch.cat([rgb, alpha], 1)
-    guise = torch.where(_mask((lot < 0.2) & recolourable), torch.cat([turned, alpha], 1), guise)
-    guise = torch.where(_mask((lot >= 0.2) & (lot < 0.3) & recolourable), torch.cat([grey, alpha], 1), guise)
-    return torch.where(_mask((lot >= 0.3) & (lot < 0.35) & recolourable), lines, guise)
-
-
-def hue_rotation(angle: Tensor) -> Tensor:
-    """(B,) radians → (B, 3, 3): rotation of RGB about the grey axis (Rodrigues' formula)."""
-    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    cross = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
-    return cos * torch.eye(3) + sin * cross + (1 - cos) / 3
-
-
-def line_drawing(picture: Tensor) -> Tensor:
-    """(B, 3, H, W) on white → (B, 4, H, W): dark premultiplied lines where brightness has edges."""
-    grey = F.pad(picture, (1, 1, 1, 1), mode="replicate")
-    dx = (grey[:, :, 1:-1, 2:] - grey[:, :, 1:-1, :-2]).abs().amax(1, keepdim=True)
-    dy = (grey[:, :, 2:, 1:-1] - grey[:, :, :-2, 1:-1]).abs().amax(1, keepdim=True)
-    ink = ((dx + dy) * 1.6 - 0.15).clamp(0, 1)
-    return torch.cat([torch.zeros_like(picture), ink], 1)
-
-
-def backgrounds(count: int, size: int, generator: torch.Generator) -> Tensor:
+def backgrounds(count: int, size: int, generator: torch.Generator, device: torch.device | str = "cpu") -> Tensor:
     """(count, 3, size, size): white (two in five), plain, gradient, cloudy or striped."""
-    uniform = _uniform(count, generator)
+    uniform = uniform_of(count, generator, device)
     first, second = uniform(0, 1, 3, 1, 1), uniform(0, 1, 3, 1, 1)
-    ramp = torch.linspace(-1, 1, size)
+    ramp = torch.linspace(-1, 1, size, device=device)
     angle = uniform(0, 2 * math.pi, 1, 1)
     along = angle.cos() * ramp[None, None, :] + angle.sin() * ramp[None, :, None]
     clouds = F.interpolate(uniform(0, 1, 1, 5, 5), size, mode="bicubic", align_corners=False)[:, 0].clamp(0, 1)
@@ -137,21 +156,17 @@ def backgrounds(count: int, size: int, generator: torch.Generator) -> Tensor:
     return plain + (second - plain) * blend[:, None]
 
 
-def _develop(picture: Tensor, uniform, generator: torch.Generator) -> Tensor:
+def develop(picture: Tensor, uniform, generator: torch.Generator) -> Tensor:
     """Exposure, contrast, saturation; one in six blurred, one in six grainy."""
-    grey = _luminance(picture)
+    grey = luminance(picture)
     picture = grey + (picture - grey) * uniform(0.6, 1.4, 1, 1, 1)
     mean = picture.mean(dim=(1, 2, 3), keepdim=True)
     picture = (picture - mean) * uniform(0.7, 1.2, 1, 1, 1) + mean + uniform(-0.1, 0.1, 1, 1, 1)
     blurred = F.avg_pool2d(F.pad(picture, (1, 1, 1, 1), mode="replicate"), 3, 1)
     lot = uniform(0, 1)
     picture = torch.where(_mask(lot < 0.17), blurred, picture)
-    grain = torch.randn(picture.shape, generator=generator) * 0.06
+    grain = (torch.randn(picture.shape, generator=generator) * 0.06).to(picture.device)
     return torch.where(_mask(lot > 0.83), picture + grain, picture).clamp(0, 1)
-
-
-def _luminance(rgb: Tensor) -> Tensor:
-    return (rgb * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def _mask(condition: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """The subjects of the pocket world: things with an emoji, and their names in English and Korean.
 
-Names come from the Python package `emoji` (Unicode CLDR short names). Left out are pictures that differ only in
-what a small drawing cannot show: skin tones, gendered and family variants (joined sequences), country flags,
-clock faces, keycaps, squares of several sizes, boxed Japanese characters; and those the font does not have.
+Names come from the Python package `emoji` (Unicode CLDR short names), keywords from `training.worlds.keywords`. Left
+out are pictures that differ only in what a small drawing cannot show: skin tones, gendered and family variants (joined
+sequences), country flags, clock faces, keycaps, squares of several sizes, boxed Japanese characters; and those the font
+does not have.
 """
 
 from __future__ import annotations
@@ -22,17 +23,25 @@ _COLOURS = re.compile(r"\b(red|orange|yellow|green|blue|purple|brown|black|white
 
 @dataclass(frozen=True)
 class Subject:
-    """character: the emoji. en, ko: its name. aliases: other English names. colour_named: the name says a colour."""
+    """character: the emoji. en, ko: its name. aliases, aliases_ko: other names. colour_named: the name says a colour.
+
+    keywords, keywords_ko: words that point to it, though perhaps to a few others too. kind: what sort of thing it is,
+    a subgroup of Unicode's emoji such as "animal-mammal" or "food-fruit".
+    """
 
     character: str
     en: str
     ko: str
     aliases: tuple[str, ...]
     colour_named: bool
+    aliases_ko: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    keywords_ko: tuple[str, ...] = ()
+    kind: str = ""
 
 
 def find_subjects(has_glyph) -> list[Subject]:
-    """All subjects whose glyph exists, `has_glyph(character) -> bool`, ordered by English name."""
+    """All subjects whose glyph exists, `has_glyph(character) -> bool`, ordered by English name; without keywords."""
     import emoji
 
     emoji.config.load_language("ko")
@@ -49,12 +58,14 @@ def find_subjects(has_glyph) -> list[Subject]:
 
 
 def save_subjects(subjects: list[Subject]) -> None:
-    NAMES_FILE.write_text(json.dumps([asdict(subject) for subject in subjects], ensure_ascii=False, indent=0) + "\n")
+    """One subject a line."""
+    rows = [json.dumps(asdict(subject), ensure_ascii=False, separators=(",", ":")) for subject in subjects]
+    NAMES_FILE.write_text("[\n" + ",\n".join(rows) + "\n]\n", encoding="utf-8")
 
 
 def load_subjects() -> list[Subject]:
-    rows = json.loads(NAMES_FILE.read_text())
-    return [Subject(**{**row, "aliases": tuple(row["aliases"])}) for row in rows]
+    rows = json.loads(NAMES_FILE.read_text(encoding="utf-8"))
+    return [Subject(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in rows]
 
 
 def _plain(name: str) -> str:
