@@ -1,8 +1,8 @@
 """What the pocket CLIP knows of pictures it was not trained on: `make evaluate-clip`.
 
 One unseen composition of every subject, the right name among all 1,327: as it is, in the disguises of the training, in
-one disguise throughout, and in two renderings that no training uses. Then prompts fixed beforehand and phrased otherwise
-than any training caption, and choices between a picture and its twin. Needs the emoji font (Debian package
+one disguise throughout, and in two renderings that no training uses. Then prompts fixed beforehand and phrased
+otherwise than any training caption, and choices between a picture and its twin. Needs the emoji font (Debian package
 fonts-noto-color-emoji).
 """
 

@@ -153,11 +153,11 @@ class EnergyTrainer:
             lr=PEAK_LR, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98), fused=True,
         )  # fmt: skip
         self.generator = torch.Generator().manual_seed(seed)
-        self.rng = random.Random(seed)
         self.drawings = Drawings(len(self.subjects), self.generator, device)
 
     def step(self) -> dict[str, float]:
-        if self.batch % REFRESH == 0 or not hasattr(self, "names"):
+        self.rng = random.Random(self.seed * 7_919 + self.batch)
+        if self.batch % REFRESH == 0:
             self.names = name_embeddings(self.model.eval(), self.tokenizer, self.subjects, self.device)
         slots = torch.arange(DRAWN) + DRAWN * (self.batch % (POOL // DRAWN))
         own = self.drawings.names[slots]
@@ -277,6 +277,7 @@ class EnergyTrainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "drawings": self.drawings.state_dict(),
+            "names": self.names,
             "generator": self.generator.get_state(),
             "batch": self.batch,
         }
@@ -287,8 +288,7 @@ class EnergyTrainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.drawings.load_state_dict(state["drawings"])
         self.generator.set_state(state["generator"].cpu())
-        self.batch = state["batch"]
-        self.rng = random.Random(self.seed + self.batch)
+        self.batch, self.names = state["batch"], state["names"]
 
 
 def main() -> None:

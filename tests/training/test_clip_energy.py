@@ -1,7 +1,11 @@
+import pytest
 import torch
 import torch.nn.functional as F
 
-from training.clip_energy import DRAW_STEPS, POOL, VISITS, Drawings
+from training import clip_energy
+from training.clip import ASSETS, MODEL
+from training.clip_energy import DRAW_STEPS, POOL, VISITS, Drawings, EnergyTrainer
+from training.worlds.strokes import STROKES
 
 
 def reddest(pictures):
@@ -34,3 +38,26 @@ def test_old_drawings_are_begun_anew():
     drawings.renew(torch.arange(POOL))
     assert drawings.age.eq(0).all()
     assert not torch.equal(drawings.values["points"], before)
+
+
+@pytest.fixture
+def start_training(monkeypatch, tmp_path, subjects):
+    for name, value in dict(BATCH=8, DRAWN=2, TWINS=2, SHUFFLED=2, STYLED=2, SCENES=2, POOL=4, REFRESH=100).items():
+        monkeypatch.setattr(clip_energy, name, value)
+    copies, count = tmp_path / "copies.pt", len(subjects)
+    shapes = {"points": (count, STROKES, 7, 2), "widths": (count, STROKES), "colors": (count, STROKES, 4)}
+    torch.save({name: torch.full(shape, 0.5) for name, shape in shapes.items()}, copies)
+    return lambda: EnergyTrainer(10, 1, ASSETS / f"{MODEL}.safetensors", copies, "cpu")
+
+
+def test_a_resumed_training_goes_on_as_if_it_had_never_stopped(start_training, tmp_path):
+    trainer = start_training()
+    trainer.step()
+    torch.save(trainer.state_dict(), tmp_path / "state.pt")
+    unbroken = trainer.step()
+
+    resumed = start_training()
+    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert resumed.step() == unbroken
+    for name, value in resumed.average.state_dict().items():
+        assert torch.equal(value, trainer.average.state_dict()[name]), name

@@ -19,18 +19,19 @@ ADJECTIVES = (
     "shiny", "fresh", "bright", "sweet", "soft", "strange", "famous", "pretty", "quiet", "friendly", "fine", "real",
 )  # fmt: skip
 CONTEXTS = (
-    "on a table", "in the garden", "at home", "in the sun", "in the morning", "for my friend", "with love", "in the park",
-    "on a white background", "by the window", "seen up close", "for children", "all alone", "in the middle",
+    "on a table", "in the garden", "at home", "in the sun", "in the morning", "for my friend", "with love",
+    "in the park", "on a white background", "by the window", "seen up close", "for children", "all alone", "in the middle",
     "under the sky", "in the wind", "as I remember it", "that I like", "that looks nice", "made by hand", "of my dreams",
     "in front of a wall", "on holiday", "with a shadow", "everybody knows",
 )  # fmt: skip
 ADJECTIVES_KO = (
-    "작은", "큰", "멋진", "오래된", "새로운", "아름다운", "행복한", "재미있는", "조그만", "부드러운", "신선한", "밝은",
-    "평범한", "소중한", "내가 좋아하는", "숲속의", "길가의", "창가의", "탁자 위의", "혼자 있는", "햇빛 아래의",
+    "작은", "큰", "멋진", "오래된", "새로운", "아름다운", "행복한", "재미있는", "조그만", "부드러운",
+    "신선한", "밝은", "평범한", "소중한", "내가 좋아하는", "숲속의", "길가의", "창가의",
+    "탁자 위의", "혼자 있는", "햇빛 아래의",
 )  # fmt: skip
 ENDINGS_KO = (
-    " 하나", " 한 개", " 한 마리", " 한 대", " 한 송이", " 하나를 그려 주세요", "{을} 보여 줘", "{이} 있는 풍경", "의 모습", "{을} 그린 것",
-    " 그리기", "{과} 하늘",
+    " 하나", " 한 개", " 한 마리", " 한 대", " 한 송이", " 하나를 그려 주세요", "{을} 보여 줘",
+    "{이} 있는 풍경", "의 모습", "{을} 그린 것", " 그리기", "{과} 하늘",
 )  # fmt: skip
 WORDY = 0.35
 """Share of captions with words that change nothing: people say more than a name."""
