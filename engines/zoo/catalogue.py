@@ -20,7 +20,8 @@ class CatalogueEntry:
     """One model.
 
     name: how settings and files call it. size_bytes: of the download (of the file in assets/, for pocket models).
-    source: for pocket models the weights below assets/, for full ones "architecture/weights" as open_clip names them.
+    source: for pocket models the weights below assets/, for full CLIPs "architecture/weights" as open_clip names them,
+    for others the address of the release. sha256: of the latter.
     """
 
     name: str
@@ -30,6 +31,7 @@ class CatalogueEntry:
     size_bytes: int
     licence: str
     description: str
+    sha256: str = ""
 
 
 def _clip(name: str, source: str, megabytes: int, licence: str, description: str) -> CatalogueEntry:
@@ -47,6 +49,15 @@ CATALOGUE: list[CatalogueEntry] = [
     _clip("RN50", "RN50/openai", 408, "MIT", "A residual network; a good second opinion in an ensemble."),
     _clip("ViT-B-32-laion2b", "ViT-B-32/laion2b_s34b_b79k", 605, "MIT", "ViT-B/32 trained on LAION-2B by OpenCLIP."),
     _clip("ViT-H-14-laion2b", "ViT-H-14/laion2b_s32b_b79k", 3940, "MIT", "OpenCLIP's huge model; wants a large GPU."),
+    CatalogueEntry(
+        "pocket-vgg", "pocket", "vgg", "style/atelier-vgg.safetensors", 1_840_000, "Apache-2.0",
+        "Our own narrow VGG, which tells materials and ways of painting apart.",
+    ),
+    CatalogueEntry(
+        "VGG-16", "full", "vgg", "https://download.pytorch.org/models/vgg16-397923af.pth", 553_433_881, "BSD-3-Clause",
+        "The feature network of the StyleCLIPDraw paper, trained on ImageNet by torchvision.",
+        sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+    ),
 ]  # fmt: skip
 """The first entry of a family and task is its default."""
 

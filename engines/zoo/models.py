@@ -11,6 +11,7 @@ import torch
 
 from engines.base import EngineError
 from engines.clip.encoder import ClipEncoder, load_checkpoint
+from engines.style.features import StyleEncoder
 from engines.zoo.catalogue import ASSETS, CatalogueEntry, Family, find
 
 __all__ = ["Models", "resolve_device"]
@@ -33,10 +34,19 @@ class Models:
     def clip(self, name: str = "") -> ClipEncoder:
         """The CLIP of that catalogue name, or the family's own."""
         encoder = _load_clip(find("clip", name, self.family), self.device)
-        record = {"name": encoder.name, "sha256": encoder.sha256}
+        self._note(encoder.name, encoder.sha256)
+        return encoder
+
+    def style_features(self) -> StyleEncoder:
+        """The family's VGG-16."""
+        encoder = _load_style_features(find("vgg", "", self.family), self.device)
+        self._note(encoder.name, encoder.sha256)
+        return encoder
+
+    def _note(self, name: str, sha256: str) -> None:
+        record = {"name": name, "sha256": sha256}
         if record not in self.used:
             self.used.append(record)
-        return encoder
 
 
 def resolve_device(device: str) -> torch.device:
@@ -64,6 +74,12 @@ def _load_clip(entry: CatalogueEntry, device: torch.device) -> ClipEncoder:
     return load_checkpoint(config, weights, device=device, sha256=file_sha256(weights), name=entry.name, **options)
 
 
+@cache
+def _load_style_features(entry: CatalogueEntry, device: torch.device) -> StyleEncoder:
+    weights = ASSETS / entry.source if entry.family == "pocket" else _download_release(entry)
+    return StyleEncoder.load(weights, name=entry.name, sha256=file_sha256(weights), device=device)
+
+
 def _download(entry: CatalogueEntry, published: dict) -> Path:
     """From the Hugging Face hub, with its progress bar; afterwards from its cache, without a network."""
     from engines.clip._open_clip import open_clip
@@ -71,15 +87,38 @@ def _download(entry: CatalogueEntry, published: dict) -> Path:
     try:
         weights = Path(open_clip.download_pretrained(published))
     except Exception as error:  # the hub's client raises many unrelated types; all mean the same to a person
-        raise EngineError(
-            f"The model {entry.name} could not be downloaded ({type(error).__name__}); "
-            "check the connection and try again, or choose the Pocket models, which need none."
-        ) from error
+        raise _unreachable(entry, error) from error
     expected = weights.resolve().name  # the hub's cache names a large file by its published SHA-256
-    if re.fullmatch(r"[0-9a-f]{64}", expected) and file_sha256(weights) != expected:
-        weights.resolve().unlink()
-        raise EngineError(f"The download of {entry.name} is damaged and was removed; try again.")
+    if re.fullmatch(r"[0-9a-f]{64}", expected):
+        _check(entry, weights, expected)
     return weights
+
+
+def _download_release(entry: CatalogueEntry) -> Path:
+    """From the address of the release into torch's own cache, with a progress bar; afterwards from there."""
+    weights = Path(torch.hub.get_dir()) / "checkpoints" / entry.source.rsplit("/", 1)[1]
+    if not weights.exists():
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(entry.source, str(weights))
+        except Exception as error:  # of the network, of the disk, of the server: all mean the same to a person
+            raise _unreachable(entry, error) from error
+    _check(entry, weights, entry.sha256)
+    return weights
+
+
+def _unreachable(entry: CatalogueEntry, error: Exception) -> EngineError:
+    return EngineError(
+        f"The model {entry.name} could not be downloaded ({type(error).__name__}); "
+        "check the connection and try again, or choose the Pocket models, which need none."
+    )
+
+
+def _check(entry: CatalogueEntry, weights: Path, sha256: str) -> None:
+    if file_sha256(weights) != sha256:
+        weights.resolve().unlink()
+        file_sha256.cache_clear()  # or the next download would be judged by this one
+        raise EngineError(f"The download of {entry.name} is damaged and was removed; try again.")
 
 
 @cache

@@ -42,7 +42,8 @@ def test_old_drawings_are_begun_anew():
 
 @pytest.fixture
 def start_training(monkeypatch, tmp_path, subjects):
-    for name, value in dict(BATCH=8, DRAWN=2, TWINS=2, SHUFFLED=2, STYLED=2, SCENES=2, POOL=4, REFRESH=100).items():
+    small = {"BATCH": 8, "DRAWN": 2, "TWINS": 2, "SHUFFLED": 2, "STYLED": 2, "SCENES": 2, "POOL": 4, "REFRESH": 100}
+    for name, value in small.items():
         monkeypatch.setattr(clip_energy, name, value)
     copies, count = tmp_path / "copies.pt", len(subjects)
     shapes = {"points": (count, STROKES, 7, 2), "widths": (count, STROKES), "colors": (count, STROKES, 4)}

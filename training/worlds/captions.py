@@ -19,10 +19,10 @@ ADJECTIVES = (
     "shiny", "fresh", "bright", "sweet", "soft", "strange", "famous", "pretty", "quiet", "friendly", "fine", "real",
 )  # fmt: skip
 CONTEXTS = (
-    "on a table", "in the garden", "at home", "in the sun", "in the morning", "for my friend", "with love",
-    "in the park", "on a white background", "by the window", "seen up close", "for children", "all alone", "in the middle",
-    "under the sky", "in the wind", "as I remember it", "that I like", "that looks nice", "made by hand", "of my dreams",
-    "in front of a wall", "on holiday", "with a shadow", "everybody knows",
+    "on a table", "in the garden", "at home", "in the sun", "in the morning", "for my friend",
+    "with love", "in the park", "on a white background", "by the window", "seen up close", "for children",
+    "all alone", "in the middle", "under the sky", "in the wind", "as I remember it", "that I like", "that looks nice",
+    "made by hand", "of my dreams", "in front of a wall", "on holiday", "with a shadow", "everybody knows",
 )  # fmt: skip
 ADJECTIVES_KO = (
     "작은", "큰", "멋진", "오래된", "새로운", "아름다운", "행복한", "재미있는", "조그만", "부드러운",

@@ -66,3 +66,10 @@ def test_gradcheck():
 @pytest.mark.parametrize("size", [8, 33])
 def test_shapes(size):
     assert apply_views(torch.rand(4, 20, 30), identity_views(3), size).shape == (3, 4, size, size)
+
+
+def test_a_share_above_one_shows_the_whole_picture_smaller():
+    opaque = torch.ones(4, 64, 64)
+    views = random_views(16, torch.Generator().manual_seed(0), distortion=0.0, scale=(2.0, 2.0))
+    coverage = apply_views(opaque, views, 64)[:, 3].mean((1, 2))
+    assert torch.allclose(coverage, torch.full((16,), 0.5), atol=0.1)

@@ -52,7 +52,8 @@ def test_a_wide_picture_is_padded_not_squeezed(encoder):
     assert torch.allclose(encoder.encode_picture(wide), encoder.encode_picture(square), atol=1e-5)
 
 
-def test_used_models_are_recorded_with_their_hash(pocket):
+def test_used_models_are_recorded_with_their_hash():
+    pocket = Models("pocket", "cpu")
     pocket.clip()
     assert [record["name"] for record in pocket.used] == ["pocket-clip"]
     assert len(pocket.used[0]["sha256"]) == 64

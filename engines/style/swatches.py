@@ -1,0 +1,16 @@
+"""The pictures to borrow a style from that are part of the program, painted by `training/swatches`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["SWATCHES"]
+
+_FOLDER = Path(__file__).parents[2] / "assets" / "styles"
+_NAMES = (
+    "impasto", "pointillism", "watercolor", "ink-wash", "pencil", "woodcut", "ukiyo-e", "pop-art", "paper-cut",
+    "mosaic", "stained-glass", "cubism", "neon", "pixel-art",
+)  # fmt: skip
+
+SWATCHES: dict[str, Path] = {name: _FOLDER / f"{name}.png" for name in _NAMES}
+"""Name → PNG file, in the order in which they are offered."""
