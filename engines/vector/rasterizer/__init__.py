@@ -7,6 +7,7 @@ Every backend module has one function `render(points, widths, colors, layout, pi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Literal, get_args
 
 import torch
@@ -19,7 +20,7 @@ from engines.vector.scene import Scene
 
 __all__ = ["Backend", "Convention", "compile_in_background", "composite", "rasterize", "resolve_backend"]
 
-Backend = Literal["auto", "torch", "native", "triton"]
+Backend = Literal["auto", "torch", "native", "triton", "diffvg"]
 Convention = Literal["opaque", "clipdraw"]
 
 MAX_PIXELS = 1 << 28
@@ -42,7 +43,7 @@ def rasterize(
     transparency and then composited, as CLIPDraw does (methods note renderer.md §3).
     backend: "auto" takes the fastest that is ready (see `choice.py`; a run that must repeat passes what
     `resolve_backend` said); "torch" draws on any device in any dtype; "native" on the CPU and "triton" on CUDA in
-    float32.
+    float32; "diffvg" is the original, where it is installed (see `diffvg_backend.py`).
     A sequence of scenes is drawn at once, → (scenes, 4, height, width); all need the same canvas or a `size`.
     Raises `EngineError` for parameters that are not finite, an impossible size, an unknown backend.
     """
@@ -63,9 +64,9 @@ def rasterize(
 
 
 def composite(rgba: Tensor, background: Sequence[float] | Tensor) -> Tensor:
-    """Lay premultiplied (…, 4, H, W) over a background RGB triple → (…, 3, H, W) = rgb + (1 - A) · background."""
+    """Lay premultiplied (…, 4, H, W) over an RGB triple, or one each (…, 3) → (…, 3, H, W) = rgb + (1 - A) · triple."""
     background = torch.as_tensor(background, dtype=rgba.dtype, device=rgba.device)
-    return rgba[..., :3, :, :] + (1 - rgba[..., 3:, :, :]) * background.view(3, 1, 1)
+    return rgba[..., :3, :, :] + (1 - rgba[..., 3:, :, :]) * background[..., None, None]
 
 
 def _picture_size(scenes: list[Scene], size: tuple[int, int] | None) -> tuple[int, int]:
@@ -114,4 +115,10 @@ def _render(name: str, scene: Scene) -> Callable[..., Tensor]:
         from engines.vector.rasterizer import triton_backend  # imports triton
 
         return triton_backend.render
+    if name == "diffvg":
+        if find_spec("pydiffvg") is None or scene.points.dtype != torch.float32:
+            raise EngineError("The backend 'diffvg' needs pydiffvg and float32; install it, or choose 'auto'.")
+        from engines.vector.rasterizer import diffvg_backend
+
+        return diffvg_backend.render
     raise EngineError(f"There is no rasteriser backend '{name}'; choose one of {', '.join(get_args(Backend))}.")

@@ -69,3 +69,8 @@ def test_loss_falls_on_toy(random_scene, leaf):
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
+
+
+def test_each_picture_may_have_a_background_of_its_own():
+    grounds = torch.tensor([[0.25, 0.5, 1], [1, 0, 0]])
+    assert torch.equal(composite(torch.zeros(2, 4, 3, 5), grounds), grounds[:, :, None, None].expand(2, 3, 3, 5))
