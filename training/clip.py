@@ -48,9 +48,9 @@ PEAK_LR, WEIGHT_DECAY, EMA = 1e-3, 0.03, 0.999
 
 
 class Trainer:
-    def __init__(self, batches: int, seed: int, device: str):
+    def __init__(self, batches: int, seed: int, device: str, *, robust: bool = True):
         torch.manual_seed(seed)
-        self.batches, self.seed, self.device = batches, seed, device
+        self.batches, self.seed, self.device, self.robust = batches, seed, device, robust
         self.subjects = load_subjects()
         self.composer = make_composer(self.subjects)
         open_clip.add_model_config(ASSETS / f"{MODEL}.json")
@@ -71,7 +71,7 @@ class Trainer:
         pictures = self.composer(index, generator).to(self.device)
         index = index.to(self.device)
 
-        radius = _ramp(self.batch / self.batches, WARM_UP, FULL_STRENGTH)
+        radius = _ramp(self.batch / self.batches, WARM_UP, FULL_STRENGTH) if self.robust else 0.0
         uses_linf = (torch.rand(len(index), 1, 1, 1, generator=generator) < 0.5).to(self.device)
         share = (torch.rand(len(index), 1, 1, 1, generator=generator) * 0.7 + 0.3).to(self.device)
         delta = torch.zeros_like(pictures)
@@ -185,12 +185,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--clean", action="store_true", help="nothing perturbed: the baseline of the ablation")
     parser.add_argument("--folder", type=Path, default=Path("checkpoints/clip"))
     parser.add_argument("--export", type=Path, default=ASSETS / f"{MODEL}.safetensors")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    trainer = Trainer(options.batches, options.seed, options.device)
+    trainer = Trainer(options.batches, options.seed, options.device, robust=not options.clean)
     options.folder.mkdir(parents=True, exist_ok=True)
     last = options.folder / "last.pt"
     if last.exists():

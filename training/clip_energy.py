@@ -9,7 +9,7 @@ Per batch, with t the texts (names or captions) and all similarities cosines:
 - pictures → names over all names (English and Korean), and pictures ↔ t within the batch;
 - t → pictures with further negatives: the tower's drawings of the same names, disguised twins (another hue, grey or
   lines: named rightly, but liked less than the true colours) and patch-shuffled twins (the right colours in no shape);
-- ½ softplus(20 (negative − picture) + 2) for each of these pairs;
+- softplus(20 (negative − picture) + 2) for each of these pairs;
 - one adversarial pass, L∞ or L2 by lot.
 """
 
@@ -25,6 +25,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from engines.clip._open_clip import open_clip
@@ -42,17 +43,20 @@ from training.worlds.subjects import load_subjects
 
 BATCH, DRAWN = 96, 40
 """Pictures of one subject in a batch, and how many of them also have a drawing."""
-STYLED, SCENES = 16, 16
-"""Further pictures, known by their captions alone: two styles each of some subjects, and scenes of several things."""
+STYLED, SCENES, WORDED = 12, 12, 0.3
+"""Further pictures, known by their captions alone: two styles each of some subjects, and scenes of several things; and
+what each counts beside a picture of one subject. Drawings grow worse when they count in full."""
 TWINS, SHUFFLED = 24, 16
 """How many of them also stand there disguised, and with their patches in disorder."""
+RECOGNISED = 0.6
+"""Weight of naming what is disguised or styled."""
 COPIED = 0.5
 """Share of the drawn subjects whose real picture is a stroke copy."""
 POOL = 160
 """Drawings under way; each is used in every fourth batch."""
-DRAW_STEPS, VISITS = 3, 25
+DRAW_STEPS, VISITS = 4, 40
 """Steps of a drawing per visit, and visits until it is begun anew under another name."""
-STROKES, CANVAS = 32, 80.0
+STROKES, CANVAS = 40, 80.0
 RATES = {"points": 0.7, "widths": 0.1, "colors": 0.06}
 PEAK_LR, TEXT_SHARE, WEIGHT_DECAY, EMA = 4e-4, 0.25, 0.02, 0.998
 SCALE_UP = 40.0
@@ -92,10 +96,12 @@ class Drawings:
         self.names[slot] = torch.randint(self.subjects, (1,), generator=self.generator)
 
     def draw(self, slots: Tensor, values: dict[str, Tensor]) -> Tensor:
-        """(slots, 3, 64, 64): one random view of each on white."""
-        views = random_views(len(slots), self.generator, distortion=0.3, scale=(0.7, 1.0))
-        rgba = rasterize(scenes_of(self.template, values))
-        return composite(apply_views(rgba, views, 64), torch.ones(3, device=self.device))
+        """(slots, 3, 64, 64): one random view of each, half on white, the rest on any colour."""
+        views = random_views(len(slots), self.generator, distortion=0.5, scale=(0.7, 1.5))
+        rgba = apply_views(rasterize(scenes_of(self.template, values)), views, 64)
+        ground = torch.rand(len(slots), 3, generator=self.generator)
+        ground[torch.rand(len(slots), generator=self.generator) < 0.5] = 1
+        return rgba[:, :3] + (1 - rgba[:, 3:]) * ground[:, :, None, None].to(self.device)
 
     def improve(self, slots: Tensor, encode, wanted: Tensor, names: Tensor) -> None:
         """A few Adam steps towards the names, by the objective of the engine."""
@@ -124,6 +130,14 @@ class Drawings:
         for slot in slots.tolist():
             if self.age[slot] >= DRAW_STEPS * VISITS or torch.rand((), generator=self.generator) < 0.02:
                 self._begin(slot)
+
+    @torch.no_grad()
+    def sheet(self, rows: int = 5, columns: int = 8) -> Image.Image:
+        """The first of them on white, to see how the tower draws."""
+        values = {name: value[: rows * columns] for name, value in self.values.items()}
+        pictures = composite(rasterize(scenes_of(self.template, values)), (1, 1, 1)).clamp(0, 1)
+        tiled = pictures.unflatten(0, (rows, columns)).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)
+        return Image.fromarray((tiled * 255).byte().cpu().numpy())
 
     def state_dict(self) -> dict:
         return {"values": self.values, "first": self.first, "second": self.second, "age": self.age, "names": self.names}
@@ -191,7 +205,7 @@ class EnergyTrainer:
         naming, accuracy = self._naming(real, index)
         disguises = torch.cat([disguised[free.to(self.device)], styled])
         recognised, _ = self._naming(disguises, torch.cat([index[twinned][free], styled_index.to(self.device)]))
-        self._descend(naming + 0.3 * recognised + matching + energy)
+        self._descend(naming + RECOGNISED * recognised + matching + energy)
 
         delta = self._perturbation(pictures)
         attacked, robust_accuracy = self._naming(self._encode((pictures.detach() + delta).clamp(0, 1)), index)
@@ -208,7 +222,7 @@ class EnergyTrainer:
     def _pictures(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """The batch, partly stroke copies in its first DRAWN places, and disguised twins of the TWINS after them."""
         sprites = self.composer.atlas[index[:DRAWN]]
-        copied = torch.nonzero(torch.rand(DRAWN, generator=self.generator) < COPIED).squeeze(1)
+        copied = torch.randperm(DRAWN, generator=self.generator)[: round(COPIED * DRAWN)]
         sprites[copied] = self.copies(index[copied], self.generator)
         drawn = self.composer(index[:DRAWN], self.generator, guises=False, sprites=sprites)
         plain, twins = self.composer.twins(index[DRAWN : DRAWN + TWINS], self.generator)
@@ -235,11 +249,12 @@ class EnergyTrainer:
         further negatives; `source` says of which picture each is a false likeness."""
         similarity = text @ features.T
         rows = torch.arange(len(text), device=self.device)
-        to_text = F.cross_entropy(SCALE_UP * similarity[:, : len(text)].T, rows)
-        to_picture = F.cross_entropy(SCALE_UP * similarity, rows)
+        counts = torch.where(rows < BATCH, 1.0, WORDED) / BATCH
+        to_text = F.cross_entropy(SCALE_UP * similarity[:, : len(text)].T, rows, reduction="none")
+        to_picture = F.cross_entropy(SCALE_UP * similarity, rows, reduction="none")
         own = similarity[source, torch.arange(len(source), device=self.device)]
         gap = own[len(text) :] - own[source[len(text) :]]
-        return to_text + to_picture, 0.5 * F.softplus(SCALE * gap + 2).mean()
+        return (counts * (to_text + to_picture)).sum(), F.softplus(SCALE * gap + 2).mean()
 
     def _encode(self, pictures: Tensor) -> Tensor:
         mean, std = (x.to(self.device).view(1, 3, 1, 1) for x in (MEAN, STD))
@@ -318,6 +333,7 @@ def main() -> None:
             saved = time.monotonic()
             save_checkpoint(trainer, last)
             save_weights(trainer.average, options.export)
+            trainer.drawings.sheet().save(options.folder / "drawings.png")
     scores = evaluate(trainer)
     print(json.dumps({"batch": trainer.batch, **scores}), flush=True)
 

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from training import clip_energy
 from training.clip import ASSETS, MODEL
-from training.clip_energy import DRAW_STEPS, POOL, VISITS, Drawings, EnergyTrainer
+from training.clip_energy import CANVAS, DRAW_STEPS, POOL, VISITS, Drawings, EnergyTrainer
 from training.worlds.strokes import STROKES
 
 
@@ -38,6 +38,12 @@ def test_old_drawings_are_begun_anew():
     drawings.renew(torch.arange(POOL))
     assert drawings.age.eq(0).all()
     assert not torch.equal(drawings.values["points"], before)
+
+
+def test_drawings_can_be_looked_at():
+    sheet = Drawings(10, torch.Generator().manual_seed(0)).sheet(rows=2, columns=3)
+    assert sheet.size == (3 * CANVAS, 2 * CANVAS)
+    assert sheet.convert("L").getextrema() != (255, 255)
 
 
 @pytest.fixture
