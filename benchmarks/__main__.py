@@ -2,13 +2,14 @@
 
 import sys
 
-from benchmarks import clipdraw_step, page, rasterizer
+from benchmarks import clipdraw_step, page, rasterizer, styles
 
 
 def main() -> None:
     for title, measurement in (
         ("Rasteriser", rasterizer),
         ("CLIPDraw step, default pocket settings", clipdraw_step),
+        ("StyleCLIPDraw, 6 prompts in 6 styles", styles),
         ("The page", page),
     ):
         print(f"\n{title}\n", flush=True)

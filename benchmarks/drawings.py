@@ -1,6 +1,7 @@
 """Draw the 60 prompts that were fixed beforehand, at default settings, and let the independent judge name them.
 
 `python -m benchmarks.drawings` prints the table and writes the contact sheet, unselected: what is drawn is shown.
+With `--rephrased` the same for 40 prompts in other words than the training's, half of them Korean.
 """
 
 from __future__ import annotations
@@ -10,17 +11,25 @@ import json
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from engines import ENGINES
+from engines.clip._open_clip import open_clip
+from engines.clip.encoder import ClipEncoder, load_checkpoint
+from engines.zoo import Models
+from training.clip import ASSETS as CLIP
+from training.clip import MODEL
 from training.judge import Judge
 from training.worlds.subjects import load_subjects
 
 PROMPTS = Path(__file__).with_name("prompts.txt")
-SHEET = Path(__file__).parents[1] / "docs" / "clipdraw-60.png"
+REPHRASED = Path(__file__).with_name("prompts_rephrased.txt")
+DOCS = Path(__file__).parents[1] / "docs"
 CELL, COLUMNS, CAPTION = 128, 10, 18
 
 
@@ -38,22 +47,47 @@ def read_prompts(path: Path = PROMPTS) -> list[tuple[str, str]]:
     return [tuple(line.split("\t")) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def draw(task: tuple[str, str, dict]) -> Drawing:
-    from engines import ENGINES
-    from engines.zoo import Models
+@dataclass(frozen=True)
+class Task:
+    """One drawing to make. changes: settings that are not at their default. weights: see `Trial`."""
 
+    prompt: str
+    name: str
+    changes: dict
+    method: str = "clipdraw"
+    weights: Path | None = None
+
+
+class Trial(Models):
+    """The pocket models with another checkpoint of their CLIP."""
+
+    def __init__(self, weights: Path):
+        super().__init__("pocket", "cpu")
+        self._weights = weights
+
+    def clip(self, name: str = "") -> ClipEncoder:
+        return _load(self._weights)
+
+
+@cache
+def _load(weights: Path) -> ClipEncoder:
+    open_clip.add_model_config(CLIP / f"{MODEL}.json")
+    return load_checkpoint(
+        MODEL, weights, device=torch.device("cpu"), sha256="", name=weights.stem, bpe_path=CLIP / "bpe.txt.gz"
+    )
+
+
+def draw(task: Task) -> Drawing:
     torch.set_num_threads(1)
-    prompt, name, changes = task
-    method = ENGINES["clipdraw"]
-    engine = method(Models("pocket", "cpu"))
+    method = ENGINES[task.method]
+    engine = method(Trial(task.weights) if task.weights else Models("pocket", "cpu"))
     started = time.monotonic()
-    *_, last = engine.run(method.Settings.parse({"prompt": prompt, **changes}))
-    return Drawing(prompt, name, last.image, time.monotonic() - started, last.step)
+    *_, last = engine.run(method.Settings.parse({"prompt": task.prompt, **task.changes}))
+    return Drawing(task.prompt, task.name, last.image, time.monotonic() - started, last.step)
 
 
-def draw_all(prompts: list[tuple[str, str]], changes: dict, processes: int) -> list[Drawing]:
+def draw_all(tasks: list[Task], processes: int) -> list[Drawing]:
     """Several at a time, one core each."""
-    tasks = [(prompt, name, changes) for prompt, name in prompts]
     with ProcessPoolExecutor(processes) as pool:
         return list(pool.map(draw, tasks))
 
@@ -88,19 +122,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--rephrased", action="store_true")
     parser.add_argument("--prompts", type=int, help="only the first so many")
-    parser.add_argument("--sheet", type=Path, default=SHEET)
+    parser.add_argument("--weights", type=Path, help="of a pocket CLIP, instead of the shipped ones")
+    parser.add_argument("--sheet", type=Path)
     options = parser.parse_args()
     changes = dict(pair.split("=", 1) for pair in options.set)
-    drawings = draw_all(read_prompts()[: options.prompts], changes, options.processes)
+    prompts = read_prompts(REPHRASED if options.rephrased else PROMPTS)[: options.prompts]
+    tasks = [Task(prompt, name, changes, weights=options.weights) for prompt, name in prompts]
+    drawings = draw_all(tasks, options.processes)
     ranks = judged(drawings)
     for drawing, rank in zip(drawings, ranks, strict=True):
         print(
             f"{drawing.prompt:<28}{rank:>6}   {drawing.seconds:5.1f} s  {drawing.steps / drawing.seconds:5.1f} steps/s"
         )
     print(json.dumps({"drawings": len(ranks), **summary(ranks)}))
-    options.sheet.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(drawings, ranks).save(options.sheet, optimize=True)
+    sheet = options.sheet or DOCS / f"clipdraw-{'40' if options.rephrased else '60'}.png"
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    contact_sheet(drawings, ranks).save(sheet, optimize=True)
 
 
 if __name__ == "__main__":

@@ -55,24 +55,25 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def draw(page: Page, prompt: str) -> float:
+def draw(page: Page, prompt: str, method: str = "clipdraw") -> float:
     """Press Draw; → seconds until the first picture is painted."""
-    page.locator("#clipdraw-prompt textarea").fill(prompt)
+    page.locator(f"#{method}-prompt textarea").fill(prompt)
     began = time.perf_counter()
-    page.locator("#clipdraw-draw").click()
-    page.locator(".paper img").wait_for(state="visible")
+    page.locator(f"#{method}-draw").click()
+    page.locator(f"#{method}-canvas .paper img").wait_for(state="visible")
     return time.perf_counter() - began
 
 
-def wait_for_step(page: Page, step: int) -> None:
-    page.wait_for_function(f"parseInt(document.querySelector('.meter').textContent) >= {step}", timeout=600_000)
+def wait_for_step(page: Page, step: int, method: str = "clipdraw") -> None:
+    meter = f"document.querySelector('#{method}-canvas .meter')"
+    page.wait_for_function(f"parseInt({meter}.textContent) >= {step}", timeout=600_000)
 
 
 def slider_to_effect(page: Page) -> float:
     """Seconds from a key press on a slider until the page shows the step that obeyed."""
     slider = page.locator("#clipdraw-max-width input[type=range]")
     slider.focus()
-    marks = page.locator(".losses .mark")
+    marks = page.locator("#clipdraw-canvas .losses .mark")
     before = marks.count()
     began = time.perf_counter()
     slider.press("ArrowLeft")
@@ -84,7 +85,7 @@ def painted_per_second(page: Page, seconds: float = 5.0) -> float:
     count = """seconds => new Promise(done => {
         let painted = 0;
         const watcher = new MutationObserver(changes => painted += changes.length);
-        watcher.observe(document.querySelector('.paper img'), { attributeFilter: ['src'] });
+        watcher.observe(document.querySelector('#clipdraw-canvas .paper img'), { attributeFilter: ['src'] });
         setTimeout(() => done(painted / seconds), seconds * 1000);
     })"""
     return page.evaluate(count, seconds)
@@ -98,7 +99,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         began = time.perf_counter()
         page.goto(address)
-        page.wait_for_function("document.querySelector('.status')?.textContent === 'Ready'")
+        page.wait_for_function("document.querySelector('#clipdraw-canvas .status')?.textContent === 'Ready'")
         rows = [("app.py to open address", started), ("address to page that is ready", time.perf_counter() - began)]
         rows.append(("Draw to first picture, app just opened", draw(page, options.prompt)))
         wait_for_step(page, 20)

@@ -9,7 +9,7 @@ from engines.base import Engine
 
 __all__ = ["ENGINES"]
 
-_HOMES = {"clipdraw": "engines.clipdraw:CLIPDraw"}
+_HOMES = {"clipdraw": "engines.clipdraw:CLIPDraw", "styleclipdraw": "engines.styleclipdraw:StyleCLIPDraw"}
 """Method name → where its engine class lives. Imported on first use: listing the methods must not load torch."""
 
 

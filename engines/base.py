@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "EngineError", "EngineSettings", "Frame", "LiveSettings", "SettingSpec", "setting"]
 
-Kind = Literal["text", "longtext", "integer", "number", "switch", "choice", "color", "image", "svg"]
+Kind = Literal["text", "longtext", "integer", "number", "switch", "choice", "swatch", "color", "image", "svg"]
+"""A "swatch" is a choice between pictures: its `choices` name files of engines.style.SWATCHES, or "none"."""
 
 
 class EngineError(Exception):
@@ -54,7 +56,7 @@ def setting(
     """Declare one field of an `EngineSettings`: its default, its range and what a person needs to know of it.
 
     `live`: may change while a run goes on. `advanced`: folded away on the page. `kind` is derived from the
-    annotation unless given ("longtext", "color", "image" and "svg" cannot be told from `str`).
+    annotation unless given ("longtext", "color", "image", "svg" and "swatch" cannot be told from it).
     """
     extra = {
         "label": label,
@@ -70,7 +72,7 @@ def setting(
 
 @dataclass(frozen=True)
 class SettingSpec:
-    """One setting as page, command line and API see it. Bounds are inclusive; `choices` belong to kind "choice"."""
+    """One setting as page, command line and API see it. Inclusive bounds; `choices` of a "choice" or "swatch"."""
 
     name: str
     kind: Kind
@@ -106,6 +108,13 @@ class EngineSettings(BaseModel):
     def specs(cls) -> list[SettingSpec]:
         """Every setting, in the order in which it is declared."""
         return [_spec(name, info) for name, info in cls.model_fields.items()]
+
+    @classmethod
+    def with_default(cls, name: str, default: Any) -> Any:
+        """The declaration of setting `name` for a subclass in which it begins with another value."""
+        field = copy(cls.model_fields[name])
+        field.default = default
+        return field
 
     def replace(self, **changes: Any) -> EngineSettings:
         """A validated copy with some settings changed."""

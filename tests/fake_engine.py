@@ -17,7 +17,7 @@ import torch
 from engines.base import Engine, EngineError, EngineSettings, Frame, LiveSettings, setting
 from engines.vector import Scene
 
-__all__ = ["FAKE_ENGINES", "FakeEngine", "FakeModels", "FakePictures"]
+__all__ = ["FAKE_ENGINES", "FakeEngine", "FakeModels", "FakePictures", "FakeSettings"]
 
 CANVAS = 64
 

@@ -7,12 +7,12 @@ the page and for the command line.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 
-from engines.base import EngineError
+from engines.base import Engine, EngineError
 from studio import Run
 from ui import intake
 from ui.components.preview import jpeg, jpeg_url
@@ -24,26 +24,31 @@ _PAUSE = 0.1
 
 
 def expose(context: Context) -> None:
-    """Add the endpoints to the page that is being built."""
+    """Add the endpoints to the page that is being built: one for each method, under its name."""
+    for engine in context.engines.values():
+        gr.api(_endpoint(context, engine), api_name=engine.name, concurrency_limit=4)
 
-    def clipdraw(
+
+def _endpoint(context: Context, engine: type[Engine]) -> Callable[..., Iterator[dict]]:
+    def draw(
         prompt: str,
         num_steps: int | None = None,
         seed: int | None = None,
         models: str = "pocket",
         settings: dict | None = None,
     ) -> Iterator[dict]:
-        """Draw what `prompt` says with strokes.
-
-        `settings` may change any further setting by its name, except those that are files. Yields
-        {"run", "state", "step", "steps", "losses", "image" (a JPEG data URL)} while it draws, at most ten times a
-        second; the last answer has "svg", the finished drawing, as well.
-        """
         values = {"prompt": prompt, "num_steps": num_steps, "seed": seed}
         values = {name: value for name, value in values.items() if value is not None}
-        yield from _draw(context, "clipdraw", {**(settings or {}), **values}, models)
+        yield from _draw(context, engine.name, {**(settings or {}), **values}, models)
 
-    gr.api(clipdraw, api_name="clipdraw", concurrency_limit=4)
+    draw.__name__ = engine.name
+    draw.__doc__ = f"""{engine.summary}
+
+        `settings` may change any further setting by its name, except those that are files. Yields
+        {{"run", "state", "step", "steps", "losses", "image" (a JPEG data URL)}} while it draws, at most ten times a
+        second; the last answer has "svg", the finished drawing, as well.
+        """
+    return draw
 
 
 def _draw(context: Context, method: str, values: dict[str, Any], models: str) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ are process-wide because Gradio opens uploads of its own accord.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import re
@@ -13,12 +14,13 @@ import tempfile
 import unicodedata
 import warnings
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageOps
 
 from engines.base import EngineError
 
-__all__ = ["MAX_PIXELS", "MAX_UPLOAD", "drawing", "hex_color", "lend", "line_of_text", "picture"]
+__all__ = ["MAX_PIXELS", "MAX_UPLOAD", "drawing", "from_data_url", "hex_color", "lend", "line_of_text", "picture"]
 
 MAX_PIXELS = 32_000_000
 MAX_UPLOAD = "16mb"
@@ -58,6 +60,15 @@ def _on_white(image: Image.Image) -> Image.Image:
     image = image.convert("RGBA")
     paper = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(paper, image).convert("RGB")
+
+
+def from_data_url(url: Any) -> Path:
+    """What a script of the page made ("data:image/png;base64,...") as a file, unread; `picture` looks into it."""
+    try:
+        content = base64.b64decode(url.partition("base64,")[2], validate=True)
+    except (AttributeError, TypeError, ValueError):
+        content = b""
+    return _keep(content, "painted", ".png")
 
 
 def drawing(path: str | Path) -> Path:

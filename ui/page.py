@@ -20,21 +20,27 @@ from ui.components.masthead import Masthead
 from ui.context import Context
 from ui.language import Text
 from ui.security import SecurityHeaders
-from ui.tabs import clipdraw
+from ui.tabs import clipdraw, styleclipdraw
 from ui.theme import StudioTheme
 
 __all__ = ["build", "serve"]
 
 _ASSETS = Path(__file__).parent / "assets"
+_TABS = {"clipdraw": clipdraw.build, "styleclipdraw": styleclipdraw.build}
+"""Method name → what lays its tab out."""
 
 
 def build(context: Context) -> gr.Blocks:
     """The page: a masthead and one tab per method."""
     with gr.Blocks(title="Atelier", analytics_enabled=False, fill_width=True) as page:
         Masthead(context)
-        with gr.Tabs(elem_classes="methods"), gr.Tab("CLIPDraw", id="clipdraw"):
-            session = clipdraw.build(context)
-        session.on_load(page)
+        sessions = []
+        with gr.Tabs(elem_classes="methods"):
+            for name, engine in context.engines.items():
+                with gr.Tab(engine.title, id=name):
+                    sessions.append(_TABS[name](context))
+        for session in sessions:
+            session.on_load(page)
         api.expose(context)
     return page
 

@@ -30,7 +30,7 @@ from ui.language import language_of
 __all__ = ["Session"]
 
 _MOST_REMEMBERED = 500
-_OWN_KINDS = ("text", "longtext", "image", "svg")
+_OWN_KINDS = ("text", "longtext", "image", "svg", "swatch")
 _CHOOSE_AGAIN = "?"  # no file of that name: the control stays empty, and the rules between settings are content
 # It protects nothing but the browser's own note from casual eyes, and has to stay the same: with a new one after a
 # restart, the browser could not read which run it was looking at.
@@ -61,7 +61,7 @@ class Session:
         self._specs = {spec.name: spec for spec in engine.Settings.specs()}
         self._prompt = controls.components["prompt"]
         self._browser = gr.BrowserState(
-            {"run": None, "mine": []}, storage_key=f"atelier-{engine.name}", secret=_STORAGE_SECRET
+            {"run": None, "mine": []}, storage_key=f"atelier-{engine.name}", secret=_STORAGE_SECRET, render=False
         )
         everything = self._everything = list(controls.components.values())
         self._history = history
@@ -84,11 +84,26 @@ class Session:
         for name in controls.components:
             self._listen(name)
         for name, button in controls.take_buttons.items():
-            take = self._current_drawing(self._specs[name].kind)
+            take = self._current_drawing(name)
             button.click(take, [canvas], [controls.components[name], canvas], **_PLUMBING)
 
+    def empties(self, chosen: str, *emptied: str) -> None:
+        """Who gives setting `chosen` a value takes away those of `emptied`, files that go before it or go with it."""
+        components = [self.controls.components[name] for name in emptied]
+
+        def obey(canvas: Any, request: gr.Request) -> list[Any]:
+            refusals = [self._obey(name, None, canvas, request) for name in emptied]
+            return [*(None for _ in emptied), next(filter(None, refusals), gr.skip())]
+
+        for event in _done_events(self.controls.components[chosen]):
+            event(obey, [self.canvas], [*components, self.canvas], queue=False, **_PLUMBING)
+
     def on_load(self, page: gr.Blocks) -> None:
-        """Translate what Gradio leaves in English, and attach to the run that the browser remembers."""
+        """Translate what Gradio leaves in English, and attach to the run that the browser remembers.
+
+        Call outside all tabs: the browser reads what it remembers only once the place is on the page.
+        """
+        self._browser.render()
         translated = [self.models.choice, self.presets.choice, *self._everything]
         attached = [self.canvas, self._browser, self._history, self.models.choice, *self._everything]
         loading = page.load(self._translate, None, translated, queue=False, **_PLUMBING)
@@ -178,17 +193,17 @@ class Session:
         """After a load: the run of before, as it is now."""
         browser = _checked(browser)
         try:
-            return self._show(self.context.studio.get(browser["run"] or ""), browser)
+            return self._show(self._run(browser["run"] or ""), browser)
         except EngineError:
             nothing = [gr.skip() for _ in range(1 + len(self.controls.components))]
             return {"run": None}, {**browser, "run": None}, {"mine": browser["mine"]}, *nothing
 
     def _open(self, browser: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        return self._to_run(lambda: self.context.studio.get(str(event.run)), browser, request)
+        return self._to_run(lambda: self._run(str(event.run)), browser, request)
 
     def _resume(self, browser: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         def resumed() -> Run:
-            run = self.context.studio.get(str(event.run))
+            run = self._run(str(event.run))
             run.resume()
             return run
 
@@ -205,6 +220,13 @@ class Session:
             nothing = [gr.skip() for _ in range(3 + len(self.controls.components))]
             return self._refused(error, {"run": browser["run"]}, request), *nothing
 
+    def _run(self, run_id: str) -> Run:
+        """The run of that id, when it is one of this tab's method."""
+        run = self.context.studio.get(run_id)
+        if run.method != self.engine.name:
+            raise EngineError(f"This drawing was made with '{run.method}'; open it on that tab.")
+        return run
+
     def _show(self, run: Run, browser: dict[str, Any]) -> tuple[Any, ...]:
         browser = _remember(browser, run)
         shown = self.controls.shown(run.live.current)
@@ -220,7 +242,7 @@ class Session:
     def _restore(self, canvas: Any, event: gr.EventData, request: gr.Request) -> list[Any]:
         """The settings that a run of the history ended with, into the controls."""
         try:
-            run = self.context.studio.get(str(event.run))
+            run = self._run(str(event.run))
         except EngineError as error:
             nothing = [gr.skip() for _ in range(1 + len(self.controls.components))]
             return [self._refused(error, canvas, request), *nothing]
@@ -243,8 +265,9 @@ class Session:
         models = found["models"] if found.get("models") in FAMILIES else gr.skip()
         return [gr.skip(), models, *self.controls.shown(settings)]
 
-    def _current_drawing(self, kind: str) -> Callable[..., Any]:
-        """Takes the picture or drawing on the canvas as the value of a control."""
+    def _current_drawing(self, name: str) -> Callable[..., Any]:
+        """Takes the picture or drawing on the canvas as the value of a control; the run obeys where it can."""
+        kind = self._specs[name].kind
 
         def take(canvas: Any, request: gr.Request) -> tuple[Any, Any]:
             try:
@@ -254,7 +277,8 @@ class Session:
                 path = self.context.studio.get(run_id).export("svg" if kind == "svg" else "png", embed_settings=False)
             except EngineError as error:
                 return gr.skip(), self._refused(error, canvas, request)
-            return str(intake.lend(path)), gr.skip()
+            lent = str(intake.lend(path))
+            return lent, self._obey(name, lent, canvas, request) or gr.skip()
 
         return take
 

@@ -77,7 +77,8 @@ class ClipGuide:
 
         A similarity is the cosine of a target with the views. The score, to be maximised, is their weighted sum; with
         `contrast` > 0 each target of positive weight also counts by how surely it is told from all other names.
-        rgba: premultiplied (4, H, W). background: (3,), also what lies outside the canvas. views: (N, 3, 3).
+        rgba: premultiplied (4, H, W). background: (3,), or one for each view (N, 3); also what lies outside the canvas.
+        views: (N, 3, 3).
         """
         similarities = rgba.new_zeros(len(targets))
         score = rgba.new_zeros(())

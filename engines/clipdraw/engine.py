@@ -2,14 +2,15 @@
 
 Frans, Soros & Witkowski, "CLIPDraw: Exploring Text-to-Drawing Synthesis through Language-Image Encoders",
 arXiv 2106.14843. Deviations: the mean over the views instead of their sum, so that weights mean the same for any number
-of views; by default CLIP's pixel normalisation, wider strokes and fewer steps. The picture that CLIP sees is drawn at
-about CLIP's own resolution, whatever the canvas: strokes are vectors.
+of views; by default CLIP's pixel normalisation, fewer and wider strokes, fewer steps, and views of other sizes and on
+other backgrounds. The picture that CLIP sees is drawn at about CLIP's own resolution, whatever the canvas: strokes are
+vectors.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,12 +36,17 @@ UPKEEP_EVERY = 20
 DEAD_AREA = 1.5
 """px² of a 224-px canvas below which a stroke counts as invisible."""
 
+Guidance = Callable[[CLIPDrawSettings, Tensor, Tensor], tuple[Tensor, dict[str, float]]]
+"""(settings, premultiplied rgba (4, H, W), background (3,)) → (loss (), its terms by label)."""
+
 
 class CLIPDraw(Engine):
     name: ClassVar[str] = "clipdraw"
     title: ClassVar[str] = "CLIPDraw"
     summary: ClassVar[str] = "Bézier strokes, optimised until CLIP sees the prompt."
     Settings = CLIPDrawSettings
+    SHORTEST_SIDE: ClassVar = 8
+    """px of a picture that is looked at, however narrow the canvas."""
 
     def __init__(self, models):
         super().__init__(models)
@@ -57,7 +63,7 @@ class CLIPDraw(Engine):
         live = live or LiveSettings(settings)
         self._prepare(live.current)
         yield self._frame(live.current, {})
-        while self._step < self._total_steps(live.current):
+        while self._steps_done < self._total_steps(live.current):
             settings = live.current
             losses = self._advance(settings)
             yield self._frame(settings, losses)
@@ -66,43 +72,70 @@ class CLIPDraw(Engine):
         """One optimisation step; returns the loss terms."""
         self._start_next_try(settings)
         self._match_stroke_count(settings)
-        scene, background = self._painted(settings), self._background_now(settings)
-        targets = self._targets(settings)
-        views = random_views(
-            settings.num_augmentations, self._generator,
-            distortion=settings.distortion, scale=(settings.crop_min, settings.crop_max),
-        )  # fmt: skip
-        rgba = rasterize(scene, self._guidance_size, backend=self._backend, convention=settings.convention)
-        similarities, score = self._guide.look(
-            rgba, background, targets, views, normalize=settings.normalize_clip, contrast=settings.contrast
-        )
-        loss = -score
-        losses = {"loss": 0.0, **self._by_label(targets, similarities)}
-        if self._region is not None:
-            outside = (rgba[3] * (1 - self._region)).mean()
-            loss = loss + settings.region_weight * outside
-            losses["ink outside the region"] = outside.item()
-        losses["loss"] = loss.item()
-        if not math.isfinite(losses["loss"]):
-            raise EngineError("The loss is no longer a number; lower the learning rates and start again.")
-        loss.backward()
-        self._update(settings)
+        losses = self._descend(settings, self._guidance, self._update)
         self._step += 1
         if self._step % UPKEEP_EVERY == 0:
             self._tend_dead_strokes(settings)
         return losses
 
+    def _descend(self, settings: CLIPDrawSettings, guidance: Guidance, update: Callable) -> dict[str, float]:
+        """Draw, let `guidance` look at it, follow the gradient by `update(settings)`; returns the loss terms."""
+        scene, background = self._painted(settings), self._background_now(settings)
+        rgba = rasterize(scene, self._guidance_size, backend=self._backend, convention=settings.convention)
+        loss, terms = guidance(settings, rgba, background)
+        if self._region is not None:
+            outside = (rgba[3] * (1 - self._region)).mean()
+            loss = loss + settings.region_weight * outside
+            terms["ink outside the region"] = outside.item()
+        losses = {"loss": loss.item(), **terms}
+        if not math.isfinite(losses["loss"]):
+            raise EngineError("The loss is no longer a number; lower the learning rates and start again.")
+        loss.backward()
+        update(settings)
+        return losses
+
+    def _guidance(
+        self, settings: CLIPDrawSettings, rgba: Tensor, background: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        """What is to become small, and its terms by label: how far random views are from what is wanted."""
+        targets = self._targets(settings)
+        views = random_views(
+            settings.num_augmentations, self._generator,
+            distortion=settings.distortion, scale=(settings.crop_min, settings.crop_max),
+        )  # fmt: skip
+        similarities, score = self._guide.look(
+            rgba,
+            self._grounds(settings, background),
+            targets,
+            views,
+            normalize=settings.normalize_clip,
+            contrast=settings.contrast,
+        )
+        return -score, self._by_label(targets, similarities)
+
+    def _grounds(self, settings: CLIPDrawSettings, background: Tensor) -> Tensor:
+        """(views, 3): what is behind the strokes in each view; any colour in some, so that strokes learn to cover."""
+        count = round(settings.random_backgrounds * settings.num_augmentations)
+        colors = torch.rand(count, 3, generator=self._generator).to(background)
+        return torch.cat([colors, background.expand(settings.num_augmentations - count, 3)])
+
     def _update(self, settings: CLIPDrawSettings) -> None:
-        strokes = self._strokes
-        unit = strokes.unit
+        self._strokes.adam_step(self._rates(settings), self._locked(settings))
+        self._keep_in_range(settings)
+
+    def _rates(self, settings: CLIPDrawSettings) -> Rates:
+        unit = self._strokes.unit
         progress = self._try_step(settings) / settings.num_steps
-        rates = Rates(
+        return Rates(
             points=settings.points_lr * unit * schedule(settings.lr_schedule, progress),
             widths=settings.width_lr * unit,
             colors=settings.color_lr,
         )
-        strokes.step(rates, self._locked(settings))
-        strokes.clamp(settings.min_width * unit, settings.max_width * unit)
+
+    def _keep_in_range(self, settings: CLIPDrawSettings) -> None:
+        """After every step of whatever optimiser; the background makes its own step here."""
+        unit = self._strokes.unit
+        self._strokes.clamp(settings.min_width * unit, settings.max_width * unit)
         if settings.learn_background and self._background.grad is not None:
             with torch.no_grad():  # sign descent: one colour needs no moments
                 self._background -= settings.color_lr * 0.3 * self._background.grad.sign()
@@ -115,9 +148,7 @@ class CLIPDraw(Engine):
         self._device = self.models.device
         self._guide = ClipGuide.load(self.models, settings.clip_models)
         self._backend = resolve_backend(self._device)
-        longer = max(settings.width, settings.height)
-        side = min(longer, math.ceil(1.25 * self._guide.image_size))  # a view shows about four fifths of it
-        self._guidance_size = tuple(max(8, round(side * edge / longer)) for edge in (settings.height, settings.width))
+        self._guidance_size = self._size(settings, self._guidance_side(settings))
         self._region = self._load_region(settings)
         self._image_prompt = load_picture(settings.image_prompt) if settings.image_prompt else None
         if self._strokes is None:
@@ -125,6 +156,17 @@ class CLIPDraw(Engine):
             self._background = torch.tensor(parse_color(settings.background), device=self._device, requires_grad=True)
             self._strokes = self._first_strokes(settings)
             self._wanted_strokes = settings.num_strokes
+
+    def _guidance_side(self, settings: CLIPDrawSettings) -> int:
+        """px of the longer side of the picture that is looked at, where the canvas has as many."""
+        return math.ceil(1.25 * self._guide.image_size)  # a view shows about four fifths of it
+
+    @classmethod
+    def _size(cls, settings: CLIPDrawSettings, side: int) -> tuple[int, int]:
+        """(height, width) of the canvas brought down to a longer side of `side` px."""
+        longer = max(settings.width, settings.height)
+        side = min(longer, side)
+        return tuple(max(cls.SHORTEST_SIDE, round(side * edge / longer)) for edge in (settings.height, settings.width))
 
     def _first_strokes(self, settings: CLIPDrawSettings) -> Strokes:
         if settings.init == "svg":
@@ -232,6 +274,11 @@ class CLIPDraw(Engine):
 
     # ------------------------------------------------------------------ the best of several beginnings
 
+    @property
+    def _steps_done(self) -> int:
+        """Steps as they are counted for the person: that many frames came after the first."""
+        return self._step
+
     def _total_steps(self, settings: CLIPDrawSettings) -> int:
         return settings.num_steps + self._spent_on_tries(settings)
 
@@ -239,12 +286,13 @@ class CLIPDraw(Engine):
         """Steps of the beginnings that are thrown away."""
         return (settings.best_of - 1) * min(TRY_STEPS, settings.num_steps)
 
-    def _try_step(self, settings: CLIPDrawSettings) -> int:
-        """Steps that the present drawing has had."""
+    def _try_step(self, settings: CLIPDrawSettings, step: int | None = None) -> int:
+        """Steps that the present drawing has had, or that it will have had at `step` of the run."""
+        step = self._step if step is None else step
         tries, length = settings.best_of, min(TRY_STEPS, settings.num_steps)
-        if self._step < tries * length:
-            return self._step % length
-        return self._step - self._spent_on_tries(settings)
+        if step < tries * length:
+            return step % length
+        return step - self._spent_on_tries(settings)
 
     def _start_next_try(self, settings: CLIPDrawSettings) -> None:
         """At the end of each beginning: remember the better one; after the last, go on with the best."""
@@ -280,7 +328,7 @@ class CLIPDraw(Engine):
             return (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
         return Frame(
-            step=self._step,
+            step=self._steps_done,
             steps=self._total_steps(settings),
             render=render,
             losses=losses,

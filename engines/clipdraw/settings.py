@@ -27,6 +27,7 @@ class CLIPDrawSettings(EngineSettings):
             "width": 224, "height": 224, "num_strokes": 256, "segments": "random", "start_width": 1.0,
             "min_width": 1.0, "max_width": 50.0, "num_steps": 1000, "num_augmentations": 4, "color_lr": 0.01,
             "dead_strokes": "keep", "convention": "clipdraw", "normalize_clip": False, "contrast": 0.0,
+            "crop_max": 0.9, "random_backgrounds": 0.0,
         },
         "Ink": {"color_mode": "ink", "num_strokes": 48, "max_width": 5.0, "background": "#fdfbf5"},
         "Few bold strokes": {"num_strokes": 16, "start_width": 6.0, "max_width": 28.0},
@@ -57,7 +58,7 @@ class CLIPDrawSettings(EngineSettings):
 
     # ------------------------------------------------------------------ Strokes
     num_strokes: int = setting(
-        64, label="Strokes", group="Strokes", live=True, minimum=1, maximum=2048, step=1,
+        48, label="Strokes", group="Strokes", live=True, minimum=1, maximum=2048, step=1,
         help="How many strokes. While it draws, new ones come on top and the least visible go first.",
     )  # fmt: skip
     segments: Literal["1", "2", "3", "random"] = setting(
@@ -65,7 +66,7 @@ class CLIPDrawSettings(EngineSettings):
         help="Cubic Bézier curves that make one stroke; random: 1 to 3, as in the paper.",
     )  # fmt: skip
     start_width: float = setting(
-        3.0, label="First width", group="Strokes", minimum=0.1, maximum=50, step=0.1,
+        6.0, label="First width", group="Strokes", minimum=0.1, maximum=50, step=0.1,
         help="Half-width of new strokes, in px of a 224-px canvas.",
     )  # fmt: skip
     min_width: float = setting(
@@ -184,8 +185,12 @@ class CLIPDrawSettings(EngineSettings):
         help="Smallest share of the picture's area in a view.",
     )  # fmt: skip
     crop_max: float = setting(
-        0.9, label="Largest crop", group="Guidance", live=True, minimum=0.1, maximum=1, step=0.05, advanced=True,
-        help="Largest share of the picture's area in a view.",
+        1.6, label="Largest crop", group="Guidance", live=True, minimum=0.1, maximum=4, step=0.05, advanced=True,
+        help="Largest share of the picture's area in a view; above 1 it is also seen smaller. The paper: 0.9.",
+    )  # fmt: skip
+    random_backgrounds: float = setting(
+        0.5, label="Random backgrounds", group="Guidance", live=True, minimum=0, maximum=1, step=0.05, advanced=True,
+        help="Share of the views with another colour behind the strokes: what is drawn becomes solid. The paper: 0.",
     )  # fmt: skip
     normalize_clip: bool = setting(
         True, label="CLIP normalisation", group="Guidance", live=True, advanced=True,

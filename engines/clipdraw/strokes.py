@@ -1,12 +1,13 @@
-"""The strokes while they are optimised: packed parameters, their Adam moments, and what is born or removed.
+"""The strokes while they are optimised: packed parameters, what the optimisers remember, and what is born or removed.
 
-Everything per stroke lives in `Scene`s of one layout (the parameters and the two moments), so that adding and removing
-strokes is `concatenate` and `select` for all of them alike.
+Everything per stroke lives in `Scene`s of one layout (the parameters and every running mean), so that adding and
+removing strokes is `concatenate` and `select` for all of them alike.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from engines.vector import Scene, rasterize
 __all__ = ["Rates", "Strokes", "random_strokes", "strokes_along_edges"]
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+RMSPROP_DECAY = 0.99
+PARAMETERS = ("points", "widths", "colors")
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,13 @@ class Rates:
 class Strokes:
     """N strokes under optimisation. `scene` holds the parameters, which require gradients.
 
-    Adam (Kingma & Ba 2015) is written out because strokes come and go in mid-run: moments and age are kept per stroke.
+    The optimisers are written out because strokes come and go in mid-run: running means and age are kept per stroke.
+    A run may use several; each has a memory of its own.
     """
 
     def __init__(self, scene: Scene):
         zero = _like(scene, 0.0)
-        self._set(scene, zero, zero.clone(), torch.zeros(len(scene), device=scene.device))
+        self._set(scene, {"first": zero, "second": zero.clone()}, torch.zeros(len(scene), device=scene.device))
 
     def __len__(self) -> int:
         return len(self.scene)
@@ -51,22 +55,42 @@ class Strokes:
     # ------------------------------------------------------------------ optimisation
 
     @torch.no_grad()
-    def step(self, rates: Rates, locked: Tensor) -> None:
-        """One Adam step from the gradients of `scene`; strokes of the mask `locked` (N,) stay as they are."""
+    def adam_step(self, rates: Rates, locked: Tensor) -> None:
+        """One step of Adam (Kingma & Ba 2015) from the gradients of `scene`; the strokes of the mask `locked` (N,)
+        stay as they are."""
         self._age += 1
-        free = (~locked).to(self.scene.widths)
-        per_point = self._path_of_points()
-        for name, rate in (("points", rates.points), ("widths", rates.widths), ("colors", rates.colors)):
-            parameter, first, second = (getattr(s, name) for s in (self.scene, self._first, self._second))
+        for name, parameter, rate, age, free in self._moving(rates, locked):
+            first, second = (getattr(self._memory[kind], name) for kind in ("first", "second"))
+            first.lerp_(parameter.grad, 1 - BETA1)
+            second.lerp_(parameter.grad.square(), 1 - BETA2)
+            mean, deviation = first / (1 - BETA1**age), (second / (1 - BETA2**age)).sqrt()
+            parameter -= rate * free * mean / (deviation + EPSILON)
+            parameter.grad = None
+
+    @torch.no_grad()
+    def rmsprop_step(self, rates: Rates, locked: Tensor, memory: str) -> None:
+        """The same with RMSprop (Hinton 2012), whose running means are kept under the name `memory`.
+
+        Without a correction of the bias, as usual: the first step of a stroke is about ten times `rates`.
+        """
+        if memory not in self._memory:
+            self._memory[memory] = _like(self.scene.detach(), 0.0)
+        for name, parameter, rate, _, free in self._moving(rates, locked):
+            square = getattr(self._memory[memory], name)
+            square.lerp_(parameter.grad.square(), 1 - RMSPROP_DECAY)
+            parameter -= rate * free * parameter.grad / (square.sqrt() + EPSILON)
+            parameter.grad = None
+
+    def _moving(self, rates: Rates, locked: Tensor) -> Iterator[tuple[str, Tensor, float, Tensor, Tensor]]:
+        """(name, parameter, rate, age, 1 where free) of what has a gradient; the last two in the parameter's shape."""
+        free, per_point = (~locked).to(self.scene.widths), self._path_of_points()
+        for name in PARAMETERS:
+            parameter = getattr(self.scene, name)
             if parameter.grad is None:
                 continue
             age, mask = (x[per_point] if name == "points" else x for x in (self._age, free))
             age, mask = (x.view(-1, *[1] * (parameter.ndim - 1)) for x in (age, mask))
-            first.lerp_(parameter.grad, 1 - BETA1)
-            second.lerp_(parameter.grad.square(), 1 - BETA2)
-            mean, deviation = first / (1 - BETA1**age), (second / (1 - BETA2**age)).sqrt()
-            parameter -= rate * mask * mean / (deviation + EPSILON)
-            parameter.grad = None
+            yield name, parameter, getattr(rates, name), age, mask
 
     @torch.no_grad()
     def clamp(self, min_width: float, max_width: float) -> None:
@@ -78,34 +102,28 @@ class Strokes:
 
     @torch.no_grad()
     def append(self, born: Scene) -> None:
+        """Put `born` strokes on top; they begin without history."""
         zero = _like(born, 0.0)
         self._set(
             Scene.concatenate([self.scene.detach(), born]),
-            Scene.concatenate([self._first, zero]),
-            Scene.concatenate([self._second, zero]),
+            {kind: Scene.concatenate([memory, zero]) for kind, memory in self._memory.items()},
             torch.cat([self._age, torch.zeros(len(born), device=born.device)]),
         )
 
     @torch.no_grad()
-    def keep(self, mask: Tensor) -> None:
-        """Remove the strokes outside the mask (N,)."""
-        self._set(
-            self.scene.detach().select(mask), self._first.select(mask), self._second.select(mask), self._age[mask]
-        )
+    def keep(self, which: Tensor) -> None:
+        """Only the strokes of a mask (N,), or of indices in their order."""
+        memory = {kind: memory.select(which) for kind, memory in self._memory.items()}
+        self._set(self.scene.detach().select(which), memory, self._age[which])
 
     @torch.no_grad()
     def replace(self, mask: Tensor, born: Scene) -> None:
-        """Put `born` strokes, one for each in the mask (N,), in the place of those; they begin without history."""
+        """Put `born` strokes, one for each in the mask (N,), in the place of those."""
         index = torch.nonzero(mask).squeeze(1)
         order = torch.arange(len(self), device=mask.device)
         order[index] = len(self) + torch.arange(len(index), device=mask.device)
-        zero = _like(born, 0.0)
-        self._set(
-            Scene.concatenate([self.scene.detach(), born]).select(order),
-            Scene.concatenate([self._first, zero]).select(order),
-            Scene.concatenate([self._second, zero]).select(order),
-            torch.cat([self._age, torch.zeros(len(born), device=born.device)])[order],
-        )
+        self.append(born)
+        self.keep(order)
 
     # ------------------------------------------------------------------ state
 
@@ -120,29 +138,29 @@ class Strokes:
             "age": self._age.clone(),
             **{
                 f"{kind}.{name}": getattr(own, name).detach().clone()
-                for kind, own in (("value", scene), ("first", self._first), ("second", self._second))
-                for name in ("points", "widths", "colors")
+                for kind, own in {"value": scene, **self._memory}.items()
+                for name in PARAMETERS
             },
         }
 
     @classmethod
     def from_state_dict(cls, state: dict[str, Any], device: torch.device) -> Strokes:
         def scene(kind: str) -> Scene:
-            tensors = {name: state[f"{kind}.{name}"] for name in ("points", "widths", "colors")}
+            tensors = {name: state[f"{kind}.{name}"] for name in PARAMETERS}
             width, height = state["canvas"]
             packed = Scene.from_paths(
                 **tensors, segments=state["segments"], width=width, height=height, paints=state["paints"]
             )
             return packed.to(device).clone()
 
-        value, first, second = scene("value"), scene("first"), scene("second")
-        strokes = cls(value)
-        strokes._set(value, first, second, state["age"].to(device).clone())
+        strokes = cls(scene("value"))
+        kinds = [key.removesuffix(".points") for key in state if key.endswith(".points") and key != "value.points"]
+        strokes._set(strokes.scene, {kind: scene(kind) for kind in kinds}, state["age"].to(device).clone())
         return strokes
 
-    def _set(self, scene: Scene, first: Scene, second: Scene, age: Tensor) -> None:
-        self.scene = scene.replace(**{name: _leaf(getattr(scene, name)) for name in ("points", "widths", "colors")})
-        self._first, self._second, self._age = first, second, age
+    def _set(self, scene: Scene, memory: dict[str, Scene], age: Tensor) -> None:
+        self.scene = scene.replace(**{name: _leaf(getattr(scene, name)) for name in PARAMETERS})
+        self._memory, self._age = memory, age
 
     def _path_of_points(self) -> Tensor:
         counts = self.scene.layout.point_offsets.diff()

@@ -1,22 +1,26 @@
-"""The page, served in this process with a fake engine behind it."""
+"""The page, served in this process with fake engines behind it."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from engines.base import EngineError
+from engines.base import EngineError, LiveSettings
+from engines.styleclipdraw import StyleCLIPDrawSettings
 from studio import Studio
-from tests.fake_engine import FakeEngine, FakeModels
+from tests.fake_engine import FakeEngine, FakeModels, FakeSettings
 
 
 class Drawing(FakeEngine):
     """The fake engine on the CLIPDraw tab."""
 
     name = "clipdraw"
+    title = "CLIPDraw"
 
     def run(self, settings, live=None):
         if not settings.prompt:
@@ -24,11 +28,27 @@ class Drawing(FakeEngine):
         yield from super().run(settings, live)
 
 
+class StyleDrawing(FakeEngine):
+    """The fake engine on the StyleCLIPDraw tab, with the real settings; it says which style it would take."""
+
+    name = "styleclipdraw"
+    title = "StyleCLIPDraw"
+    Settings = StyleCLIPDrawSettings
+
+    def run(self, settings, live=None):
+        live = live or LiveSettings(settings)
+        wandering = FakeSettings(prompt=settings.prompt, num_steps=settings.num_steps, step_seconds=0.02)
+        for frame in super().run(wandering):
+            picture, part = (Path(getattr(live.current, name)).name for name in ("style_image", "style_region"))
+            yield replace(frame, status=f"style: {picture or live.current.swatch}, part: {part or 'all'}")
+
+
+ENGINES = {engine.name: engine for engine in (Drawing, StyleDrawing)}
+
+
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    studio = Studio(
-        tmp_path_factory.mktemp("outputs"), engines={"clipdraw": Drawing}, open_models=lambda *_: FakeModels()
-    )
+    studio = Studio(tmp_path_factory.mktemp("outputs"), engines=ENGINES, open_models=lambda *_: FakeModels())
     yield studio
     studio.shutdown()
 
@@ -43,7 +63,7 @@ def address(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         port = free.getsockname()[1]
     app, address = page.serve(
         studio,
-        engines={"clipdraw": Drawing},
+        engines=ENGINES,
         server_name="127.0.0.1",
         server_port=port,
         prevent_thread_lock=True,

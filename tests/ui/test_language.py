@@ -21,8 +21,8 @@ BRACES = re.compile(r"\{\w+\}")
 # What these raise can reach a person through the page.
 SPEAKING = [
     "ui", "studio", "engines/base.py", "engines/export.py", "engines/images.py", "engines/colors.py",
-    "engines/clip/prompts.py", "engines/clip/guidance.py", "engines/clipdraw", "engines/zoo/models.py",
-    "engines/vector/svg.py",
+    "engines/clip/prompts.py", "engines/clip/guidance.py", "engines/clipdraw", "engines/styleclipdraw", "engines/style",
+    "engines/zoo/models.py", "engines/vector/svg.py",
 ]  # fmt: skip
 
 

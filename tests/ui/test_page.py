@@ -8,6 +8,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from engines.base import EngineError
+from engines.style import SWATCHES
 from tests.ui.conftest import Drawing
 from ui.downloads import Downloads
 
@@ -24,8 +25,8 @@ def test_nobody_may_frame_the_page_or_feed_it_foreign_code(address):
     assert "default-src 'self'" in headers["content-security-policy"]
 
 
-def test_only_the_endpoint_for_programs_is_public(client):
-    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/clipdraw"]
+def test_only_the_endpoints_for_programs_are_public(client):
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/clipdraw", "/styleclipdraw"]
 
 
 def test_a_program_draws(client):
@@ -34,6 +35,11 @@ def test_a_program_draws(client):
     assert (answer["state"], answer["step"], answer["steps"]) == ("finished", 5, 5)
     assert answer["image"].startswith("data:image/jpeg;base64,")
     assert answer["svg"].count("<path") == 4
+
+
+def test_a_program_chooses_a_swatch(client):
+    job = client.submit("a red apple", 3, None, "pocket", {"swatch": list(SWATCHES)[1]}, api_name="/styleclipdraw")
+    assert job.result()["state"] == "finished"
 
 
 @pytest.mark.parametrize(

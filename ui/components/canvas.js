@@ -70,7 +70,7 @@ async function follow(id) {
     if (mine !== generation) return;
     if (answer.error) return forget(answer.error);
     await show(answer);
-    await wait(document.hidden ? 1000 : 60);
+    await wait(document.hidden || !part("easel").offsetParent ? 1000 : 60); // slowly where nobody looks
   }
 }
 
@@ -169,7 +169,7 @@ function moments(steps) {
 }
 
 function curve(terms, marks) {
-  const lines = terms.map((term, i) => `<polyline class="term-${i % 4}" points="${term.points}"/>`);
+  const lines = terms.map((term, i) => `<polyline class="term-${i % 8}" points="${term.points}"/>`);
   const flags = marks.map((mark) => `<line class="mark" x1="${mark.x}" x2="${mark.x}" y1="0" y2="60"/>`);
   part("curve").innerHTML = flags.concat(lines).join("");
   part("curve").setAttribute("aria-label", say("losses"));
@@ -181,7 +181,7 @@ function curve(terms, marks) {
 
 function legend_entry(term, i) {
   const entry = row("li", term.name, term.value.toPrecision(3));
-  entry.className = `term-${i % 4}`;
+  entry.className = `term-${i % 8}`;
   return entry;
 }
 

@@ -16,7 +16,7 @@ import gradio as gr
 from anyio import to_thread
 from gradio.components.base import server
 
-from engines.base import Engine, EngineError
+from engines.base import Engine, EngineError, SettingSpec
 from studio import Run, RunState
 from ui.components.curve import curve, x_of
 from ui.components.preview import data_url, jpeg_url
@@ -159,11 +159,21 @@ class LiveCanvas(gr.HTML):
         return " · ".join(parts)
 
     def _mark(self, step: int, changes: dict[str, Any], steps: int, language: str) -> dict[str, Any]:
-        labels = {spec.name: spec.label for spec in self._engine.Settings.specs()}
+        specs = {spec.name: spec for spec in self._engine.Settings.specs()}
         words = [
-            f"{self._context.text.wording(labels[name], language)} → {_short(value)}" for name, value in changes.items()
+            f"{self._context.text.wording(specs[name].label, language)} → {self._value(specs[name], value, language)}"
+            for name, value in changes.items()
         ]
         return {"step": step, "x": round(x_of(step, steps), 1), "text": ", ".join(words)}
+
+    def _value(self, spec: SettingSpec, value: Any, language: str) -> str:
+        """In some characters: choices in the person's language, of files their names alone."""
+        if spec.choices:
+            return self._context.text.wording(value, language)
+        if spec.kind in ("image", "svg"):
+            value = Path(value).name or "–"
+        text = value if isinstance(value, str) else json.dumps(value)
+        return text if len(text) <= 40 else text[:39] + "…"
 
 
 def _resumable(run: Run) -> bool:
@@ -186,8 +196,3 @@ def _step(asked: dict[str, Any]) -> int:
 
 def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 40 else text[:39] + "…"

@@ -7,6 +7,7 @@ carry the CSS class "fixed": the page dims them while a run goes on (assets/stud
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gradio.components import Component
 
 from engines.base import Engine, EngineError, EngineSettings, SettingSpec
 from ui import intake
+from ui.components.swatches import Swatches
 from ui.language import Text
 
 __all__ = ["Controls", "Picture"]
@@ -58,16 +60,21 @@ class Controls:
 
     # ------------------------------------------------------------------ placing
 
-    def one(self, name: str, **look: Any) -> Component:
-        """Place the control of one setting here. `look` overrides arguments of the component."""
+    def one(self, name: str, maker: Callable[..., Component] | None = None, **look: Any) -> Component:
+        """Place the control of one setting here. `look` overrides arguments of the component.
+
+        maker: makes another component than is usual for the setting's kind, from the spec and keyword arguments.
+        """
         spec = self._specs[name]
-        maker = _MAKERS[spec.kind] if not _is_slider(spec) else _slider
-        is_file = spec.kind in ("image", "svg")
+        is_file = spec.kind in ("image", "svg") and maker is None
+        maker = maker or (_slider if _is_slider(spec) else _MAKERS[spec.kind])
         common = {
             "label": self._text.setting_label(self._engine.name, spec),
             "elem_id": f"{self._engine.name}-{name}".replace("_", "-"),
             "elem_classes": ["setting", "live" if spec.live else "fixed", *(["upload"] if is_file else [])],
         }
+        if maker is Swatches:
+            common["text"] = self._text
         if maker in _WITH_INFO:
             common["info"] = self._text.setting_help(self._engine.name, spec)
         if name == "seed":
@@ -189,6 +196,7 @@ _MAKERS = {
     "longtext": _long_text_field,
     "switch": _switch,
     "choice": _choice,
+    "swatch": Swatches,
     "color": _color,
     "image": _image,
     "svg": _svg,

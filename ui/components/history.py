@@ -1,7 +1,7 @@
 """The history: what was drawn so far, newest first, with a picture each.
 
-On a machine of one's own every run in the outputs folder is shown. When others can reach the page too, a browser sees
-only the runs whose ids it knows, that is, those it started.
+On a machine of one's own every run of the tab's method in the outputs folder is shown. When others can reach the page
+too, a browser sees only the runs whose ids it knows, that is, those it started.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from gradio.components.base import server
 from PIL import Image, ImageOps
 
-from engines.base import EngineError
+from engines.base import Engine, EngineError
 from studio import HistoryEntry, RunState
 from ui.components.preview import jpeg, jpeg_url
 from ui.context import Context
@@ -34,8 +34,8 @@ class History(gr.HTML):
     Events for a tab to handle, each with a `run`: `open`, `resume`, `restore`, `deleted`.
     """
 
-    def __init__(self, context: Context, **look: Any):
-        self._context = context
+    def __init__(self, context: Context, engine: type[Engine], **look: Any):
+        self._context, self._method = context, engine.name
         super().__init__(
             {"mine": []},
             html_template=(_HERE / "history.html").read_text("utf-8"),
@@ -55,7 +55,8 @@ class History(gr.HTML):
         count, mine = asked.get("count"), asked.get("mine")
         count = min(count, _MOST) if isinstance(count, int) else 24
         mine = set(map(str, mine)) if isinstance(mine, list) else set()
-        visible = [e for e in self._context.studio.history() if not self._context.shared or e.id in mine]
+        own = [entry for entry in self._context.studio.history() if entry.method == self._method]
+        visible = [entry for entry in own if not self._context.shared or entry.id in mine]
         return {"entries": [self._card(entry, language) for entry in visible[:count]], "more": len(visible) > count}
 
     @server

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from engines.base import Engine
 from engines.zoo.catalogue import CATALOGUE, CatalogueEntry
 from ui.context import Context
 from ui.language import LANGUAGES, Text
@@ -20,14 +21,14 @@ FAMILIES = ("pocket", "full")
 class ModelChoice:
     """`choice`: a radio with the values "pocket" and "full". Lists the models of the catalogue for `tasks`."""
 
-    def __init__(self, context: Context, tasks: tuple[str, ...]):
+    def __init__(self, context: Context, engine: type[Engine], tasks: tuple[str, ...]):
         self._text = context.text
         self.choice = gr.Radio(
             self._choices("en"),
             value="pocket",
             label=context.text.label("models.label"),
             info=context.text.label("models.info"),
-            elem_id="models",
+            elem_id=f"{engine.name}-models",
             elem_classes=["setting", "fixed"],
         )
         gr.HTML(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from engines.base import Frame
 
-__all__ = ["data_url", "jpeg_url"]
+__all__ = ["data_url", "jpeg_url", "png_url"]
 
 _LONG_EDGE = 768
 _QUALITY = 85
@@ -41,6 +42,10 @@ def jpeg(pixels: np.ndarray) -> bytes:
 
 def jpeg_url(packed: bytes) -> str:
     return _url("image/jpeg", packed)
+
+
+def png_url(path: Path) -> str:
+    return _url("image/png", path.read_bytes())
 
 
 def _url(kind: str, content: bytes) -> str:

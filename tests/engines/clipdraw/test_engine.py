@@ -88,6 +88,7 @@ def test_resume_equals_uninterrupted(pocket, tmp_path):
         {"points_lr": 5.0},
         {"learn_background": True},
         {"locked_strokes": "0-5"},
+        {"random_backgrounds": 1.0},
     ],
 )
 def test_live_control_changes_result(pocket, change):

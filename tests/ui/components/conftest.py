@@ -6,16 +6,15 @@ import pytest
 
 from studio import Studio
 from tests.fake_engine import FakeModels
-from tests.ui.conftest import Drawing
+from tests.ui.conftest import ENGINES
 from ui.context import Context
 from ui.language import Text
 
 
 @pytest.fixture
 def context(tmp_path):
-    engines = {"clipdraw": Drawing}
-    studio = Studio(tmp_path, engines=engines, open_models=lambda *_: FakeModels())
-    yield Context(studio, engines, Text({"clipdraw": Drawing.Settings}))
+    studio = Studio(tmp_path, engines=ENGINES, open_models=lambda *_: FakeModels())
+    yield Context(studio, ENGINES, Text({name: engine.Settings for name, engine in ENGINES.items()}))
     studio.shutdown()
 
 

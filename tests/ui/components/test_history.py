@@ -5,13 +5,14 @@ from __future__ import annotations
 import gradio as gr
 import pytest
 
+from tests.ui.conftest import Drawing
 from ui.components.history import History
 from ui.context import Context
 
 
 def history(context, *, shared: bool = False) -> History:
     with gr.Blocks():
-        return History(Context(context.studio, context.engines, context.text, shared=shared))
+        return History(Context(context.studio, context.engines, context.text, shared=shared), Drawing)
 
 
 def test_a_card_says_what_it_is(context, run):
@@ -28,6 +29,12 @@ def test_a_stopped_run_can_be_resumed_from_its_card(context):
     assert run.join(30)
     (card,) = history(context).entries({})["entries"]
     assert card["resumable"]
+
+
+def test_a_tab_shows_what_was_made_on_it(context, run):
+    other = context.studio.start("styleclipdraw", {"prompt": "a dog", "num_steps": 1})
+    assert other.join(30)
+    assert [card["title"] for card in history(context).entries({})["entries"]] == ["a cat"]
 
 
 def test_cards_come_page_by_page(context, run):
