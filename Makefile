@@ -5,7 +5,7 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: app test lint bench torture train-clip train-judge evaluate-clip clean
+.PHONY: app test bench torture evaluate-clip train-clip train-judge train-style swatches clean
 
 app: .venv/app
 	$(BIN)/python app.py
@@ -23,13 +23,21 @@ bench: .venv/dev
 evaluate-clip: .venv/dev
 	$(BIN)/python -m benchmarks.evaluate_clip
 	$(BIN)/python -m benchmarks.drawings
+	$(BIN)/python -m benchmarks.drawings --rephrased
 
 train-clip: .venv/dev
 	$(BIN)/python -m training.clip
 	$(BIN)/python -m training.clip_energy --export assets/clip/atelier-pocket.safetensors
+	$(BIN)/python -m training.clip_text
 
 train-judge: .venv/dev
 	$(BIN)/python -m training.judge
+
+train-style: .venv/dev
+	$(BIN)/python -m training.style_features
+
+swatches: .venv/dev
+	$(BIN)/python -m training.swatches
 
 .venv/app: requirements.txt constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -30,6 +30,9 @@ CASES = [  # strokes, side in px, late in a run
     (256, 512, True),
 ]
 
+TURN = 8
+"""Measurements of one backend before the next one's turn; the first half, with the other's threads and caches, goes."""
+
 
 def clipdraw_scene(strokes: int, side: int, late: bool, seed: int = 0) -> Scene:
     """Random walks of 1 to 3 cubics, as CLIPDraw's initialisation draws them (methods note clipdraw.md §1.1)."""
@@ -97,9 +100,9 @@ def median_times(scene: Scene, backends: list[str], convention: str, repeats: in
     times: dict[str, list[tuple[float, float]]] = {backend: [] for backend in backends}
     for repeat in range(repeats + 1):
         for backend in backends:
-            measured = [time_once(scene, backend, cotangent, convention) for _ in range(3)]
+            measured = [time_once(scene, backend, cotangent, convention) for _ in range(TURN)]
             if repeat:  # the first round warms up
-                times[backend] += measured[1:]
+                times[backend] += measured[TURN // 2 :]
     return {
         backend: [1000 * statistics.median(one) for one in zip(*own, strict=True)] for backend, own in times.items()
     }
@@ -108,7 +111,7 @@ def median_times(scene: Scene, backends: list[str], convention: str, repeats: in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
-    parser.add_argument("--repeats", type=int, default=10, help="rounds per case; each takes two measurements")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds per case; four measurements each")
     parser.add_argument("--convention", choices=("opaque", "clipdraw"), default="opaque")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -50,6 +50,7 @@ def take(browser: Browser, address: str, storage: dict, name: str) -> None:
     open_tab(page, method)
     page.locator(f"#{method}-canvas .paper img").wait_for(state="visible")
     page.locator(f"#{method}-history .thumbnail img").first.wait_for(state="visible")
+    page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=DOCS / f"{name}.png")
     print(f"docs/{name}.png")
     context.close()

@@ -27,7 +27,7 @@ class CLIPDrawSettings(EngineSettings):
             "width": 224, "height": 224, "num_strokes": 256, "segments": "random", "start_width": 1.0,
             "min_width": 1.0, "max_width": 50.0, "num_steps": 1000, "num_augmentations": 4, "color_lr": 0.01,
             "dead_strokes": "keep", "convention": "clipdraw", "normalize_clip": False, "contrast": 0.0,
-            "crop_max": 0.9, "random_backgrounds": 0.0,
+            "crop_min": 0.7, "crop_max": 0.9, "random_backgrounds": 0.0,
         },
         "Ink": {"color_mode": "ink", "num_strokes": 48, "max_width": 5.0, "background": "#fdfbf5"},
         "Few bold strokes": {"num_strokes": 16, "start_width": 6.0, "max_width": 28.0},
@@ -181,11 +181,11 @@ class CLIPDrawSettings(EngineSettings):
         help="How far the corners of a view may move inwards.",
     )  # fmt: skip
     crop_min: float = setting(
-        0.7, label="Smallest crop", group="Guidance", live=True, minimum=0.1, maximum=1, step=0.05, advanced=True,
-        help="Smallest share of the picture's area in a view.",
+        1.0, label="Smallest crop", group="Guidance", live=True, minimum=0.1, maximum=4, step=0.05, advanced=True,
+        help="Smallest share of the picture's area in a view. The paper: 0.7.",
     )  # fmt: skip
     crop_max: float = setting(
-        1.6, label="Largest crop", group="Guidance", live=True, minimum=0.1, maximum=4, step=0.05, advanced=True,
+        2.0, label="Largest crop", group="Guidance", live=True, minimum=0.1, maximum=4, step=0.05, advanced=True,
         help="Largest share of the picture's area in a view; above 1 it is also seen smaller. The paper: 0.9.",
     )  # fmt: skip
     random_backgrounds: float = setting(

@@ -31,8 +31,8 @@ class StyleCLIPDrawSettings(CLIPDrawSettings):
         },
         "Fast": {
             **_PUBLISHED, "num_steps": 500, "normalize_clip": True, "style_strength": 25, "optimizer": "rmsprop",
-            "points_lr": 0.3, "width_lr": 0.3, "color_lr": 0.03, "lr_schedule": "constant", "fade_from": 0.8,
-            "fade_to": 0.1, "patience": 50,
+            "content_weight": 1.0, "points_lr": 0.3, "width_lr": 0.3, "color_lr": 0.03, "lr_schedule": "constant",
+            "fade_from": 0.8, "fade_to": 0.1, "patience": 50,
         },
         "Joint": {
             **_PUBLISHED, "num_steps": 500, "num_augmentations": 10, "content_weight": 10.0, "style_strength": 50,
@@ -42,7 +42,11 @@ class StyleCLIPDrawSettings(CLIPDrawSettings):
         **{name: CLIPDrawSettings.PRESETS[name] for name in ("Few bold strokes", "Fine lines")},
     }  # fmt: skip
 
+    num_strokes: int = CLIPDrawSettings.with_default("num_strokes", 96)
     learn_background: bool = CLIPDrawSettings.with_default("learn_background", True)
+    crop_min: float = CLIPDrawSettings.with_default("crop_min", 0.8)
+    crop_max: float = CLIPDrawSettings.with_default("crop_max", 1.6)
+    random_backgrounds: float = CLIPDrawSettings.with_default("random_backgrounds", 0.0)  # it is part of the style
 
     # ------------------------------------------------------------------ Style
     swatch: Swatch = setting(
@@ -115,7 +119,7 @@ class StyleCLIPDrawSettings(CLIPDrawSettings):
         "sequential: draw first, transfer the style afterwards.",
     )  # fmt: skip
     content_weight: float = setting(
-        1.0, label="Prompt strength", group="Prompt and style", live=True, minimum=0, maximum=20, step=0.1,
+        2.5, label="Prompt strength", group="Prompt and style", live=True, minimum=0, maximum=20, step=0.1,
         help="How much the prompt counts beside the style in joint steps, whatever the number of views.",
     )  # fmt: skip
     fade_from: float = setting(
