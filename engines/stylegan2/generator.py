@@ -1,0 +1,393 @@
+"""The StyleGAN2 generator, written from the papers (Karras et al., arXiv 1912.04958 and 2006.06676).
+
+    generator = load_generator("ffhq.pkl")
+    w = generator.mapping(z, psi=0.7)                   # (N, z_dim) → (N, num_ws, w_dim)
+    picture = generator.synthesis(w)                    # → (N, 3, H, W), nominally in [-1, 1], not clamped
+
+The architecture is "skip", the one of all published StyleGAN2 checkpoints: every block adds to the picture of the
+block before. Tensors are named as in StyleGAN2-ADA ("synthesis.b8.conv0.weight"). Convolutions scale their input by
+the style and their output by the demodulation, and so share one weight between the pictures of a batch; scaling the
+weight instead, as the paper writes it, is the same function and costs a convolution with as many groups.
+
+N pictures, C channels, H × W pixels, r the resolution of a block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engines.base import EngineError
+from engines.stylegan2.style_space import style_rows
+
+__all__ = ["Generator", "GeneratorConfig", "Noise", "block_channels"]
+
+Noise = Literal["const", "none", "random"]
+"""The maps of the checkpoint (a picture is the same each time), no noise at all, or new noise in every picture."""
+
+SLOPE, GAIN = 0.2, math.sqrt(2)
+"""Of the leaky ReLU; the gain keeps the variance."""
+EPSILON = 1e-8
+
+
+def block_channels(resolution: int, channel_base: int = 32768, channel_max: int = 512) -> tuple[int, ...]:
+    """Channels of the blocks 4, 8, … resolution: min(channel_base / r, channel_max). 32768 is the paper's config F."""
+    return tuple(min(channel_base // (4 << block), channel_max) for block in range(resolution.bit_length() - 2))
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """All that decides the function of a generator, but for its tensors.
+
+    channels: of each block, from 4 px up. mapping_features: outputs of each layer of the mapping network, the last one
+    is w_dim. c_dim, embed_features: of the class label and its embedding, 0 without classes. resample_taps: length of
+    the upsampling filter. conv_clamp: layers are clamped to ±conv_clamp. num_fp16_res: so many of the largest blocks
+    compute in fp16 on a GPU.
+    """
+
+    channels: tuple[int, ...]
+    z_dim: int = 512
+    mapping_features: tuple[int, ...] = (512,) * 8
+    c_dim: int = 0
+    embed_features: int = 0
+    img_channels: int = 3
+    resample_taps: int = 4
+    lr_multiplier: float = 0.01
+    conv_clamp: float | None = None
+    num_fp16_res: int = 0
+
+    @property
+    def resolution(self) -> int:
+        return 2 << len(self.channels)
+
+    @property
+    def w_dim(self) -> int:
+        return self.mapping_features[-1]
+
+    @property
+    def num_ws(self) -> int:
+        """Rows of W+."""
+        return 2 * len(self.channels)
+
+
+class Generator(nn.Module):
+    """z → w → picture. Weights are random until loaded."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.notes: tuple[str, ...] = ()
+        """What a checkpoint lacked and was made up for, a sentence each, for a person to read."""
+        self.mapping = MappingNetwork(config)
+        self.synthesis = SynthesisNetwork(config)
+
+    @property
+    def z_dim(self) -> int:
+        return self.config.z_dim
+
+    @property
+    def c_dim(self) -> int:
+        return self.config.c_dim
+
+    @property
+    def w_dim(self) -> int:
+        return self.config.w_dim
+
+    @property
+    def num_ws(self) -> int:
+        return self.config.num_ws
+
+    @property
+    def img_resolution(self) -> int:
+        return self.config.resolution
+
+    def forward(
+        self, z: Tensor, psi: float = 1.0, cutoff: int | None = None, noise: Noise = "const", c: Tensor | None = None
+    ) -> Tensor:
+        """`synthesis(mapping(z, psi, cutoff, c), noise)`."""
+        return self.synthesis(self.mapping(z, psi, cutoff, c), noise)
+
+    def styles(self, w: Tensor) -> dict[str, Tensor]:
+        """(N, num_ws, w_dim) → {"b4.conv1": (N, C), "b4.torgb": (N, C), "b8.conv0": …}, the raw affine outputs."""
+        return self.synthesis.styles(w)
+
+    def synthesis_from_styles(
+        self, styles: Mapping[str, Tensor], noise: Noise = "const", generator: torch.Generator | None = None
+    ) -> Tensor:
+        """`synthesis(w, noise)` is `synthesis_from_styles(styles(w), noise)`."""
+        return self.synthesis.render(styles, noise, generator)
+
+
+# ---------------------------------------------------------------------------------------------- mapping
+
+
+class FullyConnected(nn.Module):
+    """x Wᵀ · lr_multiplier / √in + b · lr_multiplier: the equalised learning rate of arXiv 1710.10196, §4.1."""
+
+    def __init__(self, in_features: int, out_features: int, *, lr_multiplier: float = 1.0, bias_init: float = 0.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((out_features,), bias_init))
+        self.lr_multiplier = lr_multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        gain = self.lr_multiplier / math.sqrt(self.weight.shape[1])
+        return F.linear(x * gain, self.weight, self.bias * self.lr_multiplier)
+
+
+class MappingNetwork(nn.Module):
+    """z → w. `w_avg`, the mean of w, is the centre of truncation; nothing here moves it."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.z_dim, self.c_dim, self.num_ws = config.z_dim, config.c_dim, config.num_ws
+        if config.c_dim:
+            self.embed = FullyConnected(config.c_dim, config.embed_features)
+        self.num_layers = len(config.mapping_features)
+        sizes = (config.z_dim + config.embed_features, *config.mapping_features)
+        for k in range(self.num_layers):
+            layer = FullyConnected(sizes[k], sizes[k + 1], lr_multiplier=config.lr_multiplier)
+            self.add_module(f"fc{k}", layer)
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+
+    def forward(self, z: Tensor, psi: float = 1.0, cutoff: int | None = None, c: Tensor | None = None) -> Tensor:
+        """(N, z_dim) → (N, num_ws, w_dim).
+
+        psi: w_avg + psi · (w - w_avg), in the rows below `cutoff` (all, unless given). c: class labels, (N, c_dim),
+        one-hot, for a generator that has classes. Raises `EngineError` for other shapes.
+        """
+        _expect("A latent z", z, self.z_dim)
+        x = normalize_second_moment(z)
+        if self.c_dim:
+            if c is None:
+                raise EngineError(f"This generator makes {self.c_dim} classes of pictures; give it a class label.")
+            _expect("A class label", c, self.c_dim)
+            x = torch.cat([x, normalize_second_moment(self.embed(c))], dim=1)
+        for k in range(self.num_layers):
+            x = F.leaky_relu(self.get_submodule(f"fc{k}")(x), SLOPE) * GAIN
+        w = x[:, None].repeat(1, self.num_ws, 1)
+        if psi == 1:
+            return w
+        rows = self.num_ws if cutoff is None else cutoff
+        return torch.cat([torch.lerp(self.w_avg, w[:, :rows], psi), w[:, rows:]], dim=1)
+
+
+def normalize_second_moment(x: Tensor) -> Tensor:
+    """x / √(mean of its squares), row by row."""
+    return x * (x.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt()
+
+
+def _expect(what: str, x: Tensor, *shape: int) -> None:
+    if tuple(x.shape[1:]) != shape:
+        wanted = ", ".join(map(str, ("N", *shape)))
+        raise EngineError(f"{what} must be of shape ({wanted}) for this generator (got {tuple(x.shape)}).")
+
+
+# ---------------------------------------------------------------------------------------------- synthesis
+
+
+class SynthesisNetwork(nn.Module):
+    """W+ → picture."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.rows = style_rows(config.resolution)
+        self.register_buffer("resample_filter", _binomial(config.resample_taps))
+        for index, channels in enumerate(config.channels):
+            in_channels = config.channels[index - 1] if index else 0
+            self.add_module(f"b{4 << index}", SynthesisBlock(4 << index, in_channels, channels, config))
+
+    def forward(self, w: Tensor, noise: Noise = "const", generator: torch.Generator | None = None) -> Tensor:
+        """(N, num_ws, w_dim) → (N, img_channels, H, W) float32, nominally in [-1, 1], not clamped.
+
+        generator: of random noise, torch's own unless given. Raises `EngineError` for another shape or kind of noise.
+        """
+        return self.render(self.styles(w), noise, generator)
+
+    def styles(self, w: Tensor) -> dict[str, Tensor]:
+        _expect("A latent w", w, self.config.num_ws, self.config.w_dim)
+        return {name: self.get_submodule(name).affine(w[:, row]) for name, row in self.rows.items()}
+
+    def render(self, styles: Mapping[str, Tensor], noise: Noise, generator: torch.Generator | None = None) -> Tensor:
+        if noise not in get_args(Noise):
+            raise EngineError(f"There is no noise '{noise}'; choose one of {', '.join(get_args(Noise))}.")
+        for name in self.rows:
+            if name not in styles:
+                raise EngineError(f"The styles lack '{name}'; give all style vectors of this generator.")
+            _expect(f"The style '{name}'", styles[name], self.get_submodule(name).in_channels)
+        x = picture = None
+        for index in range(len(self.config.channels)):
+            name = f"b{4 << index}"
+            own = {layer: styles[f"{name}.{layer}"] for layer in self.get_submodule(name).layers}
+            x, picture = self.get_submodule(name)(x, picture, own, self.resample_filter, noise, generator)
+        return picture.contiguous()
+
+
+class SynthesisBlock(nn.Module):
+    """One resolution: from the second block on an upsampling convolution, then a plain one and the step to RGB."""
+
+    def __init__(self, resolution: int, in_channels: int, channels: int, config: GeneratorConfig):
+        super().__init__()
+        self.layers = ("conv0", "conv1", "torgb") if in_channels else ("conv1", "torgb")
+        if in_channels:
+            self.conv0 = StyledConvolution(in_channels, channels, resolution, config, is_upsampling=True)
+        else:
+            self.const = nn.Parameter(torch.randn(channels, resolution, resolution))
+        self.conv1 = StyledConvolution(channels, channels, resolution, config)
+        self.torgb = ToRGB(channels, config)
+        self.is_fp16 = resolution >= max(config.resolution >> config.num_fp16_res << 1, 8)
+
+    def forward(
+        self,
+        x: Tensor | None,
+        picture: Tensor | None,
+        styles: dict[str, Tensor],
+        resample_filter: Tensor,
+        noise: Noise,
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Features (N, C_in, r/2, r/2) and picture (N, 3, r/2, r/2) → (N, C, r, r) and (N, 3, r, r)."""
+        style = styles["conv1"]
+        if x is None:
+            x = self.const.expand(len(style), -1, -1, -1)
+        # fp16 is for GPUs: CPUs compute it more slowly than float32, or not at all.
+        x = x.to(torch.float16 if self.is_fp16 and style.is_cuda else style.dtype, memory_format=torch.channels_last)
+        if picture is not None:
+            x = self.conv0(x, styles["conv0"], noise, generator, resample_filter)
+            picture = upsample2d(picture, resample_filter)
+        x = self.conv1(x, style, noise, generator)
+        own = self.torgb(x, styles["torgb"]).to(style.dtype)
+        return x, own if picture is None else picture + own
+
+
+class StyledConvolution(nn.Module):
+    """Modulated 3 × 3 convolution, noise, bias, leaky ReLU (arXiv 1912.04958, fig. 2c); upsampling with a filter."""
+
+    def __init__(
+        self, in_channels: int, channels: int, resolution: int, config: GeneratorConfig, *, is_upsampling: bool = False
+    ):
+        super().__init__()
+        self.in_channels, self.conv_clamp = in_channels, config.conv_clamp
+        self.affine = FullyConnected(config.w_dim, in_channels, bias_init=1.0)
+        weight = torch.randn(channels, in_channels, 3, 3)
+        # Laid out in memory as the convolution wants it, transposed or not; it would rearrange it every time.
+        self.weight = nn.Parameter(
+            _channels_last(weight.transpose(0, 1)).transpose(0, 1) if is_upsampling else _channels_last(weight)
+        )
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+
+    def forward(
+        self,
+        x: Tensor,
+        style: Tensor,
+        noise: Noise,
+        generator: torch.Generator | None,
+        resample_filter: Tensor | None = None,
+    ) -> Tensor:
+        """(N, C_in, h, w) → (N, C, h, w), or (N, C, 2h, 2w) with a `resample_filter`."""
+        weight, scale = self.weight, demodulation(self.weight, style)
+        if x.dtype == torch.float16:
+            weight, style, scale = _within_fp16(weight, style, scale)
+        x = convolve(x * _over_pixels(style, x), weight.to(x.dtype), resample_filter)
+        # The gain of the activation is in all that goes into it: a leaky ReLU is homogeneous.
+        bias, scale = _over_pixels(self.bias * GAIN, x), _over_pixels(scale * GAIN, x)
+        # Without gradients in place: allocating what is as large costs more than computing it.
+        x = torch.addcmul(bias, x, scale, out=None if torch.is_grad_enabled() else x)
+        if noise != "none":
+            x = x.add_((self._noise(noise, len(x), generator) * self.noise_strength * GAIN).to(x.dtype))
+        x = F.leaky_relu_(x, SLOPE)
+        return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)
+
+    def _noise(self, noise: Noise, count: int, generator: torch.Generator | None) -> Tensor:
+        """(1 or N, 1, r, r)"""
+        if noise == "const":
+            return self.noise_const[None, None]
+        device = self.noise_const.device if generator is None else generator.device
+        shape = (count, 1, *self.noise_const.shape)
+        return torch.randn(shape, generator=generator, device=device, dtype=self.noise_const.dtype).to(self.bias.device)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1 × 1 convolution without demodulation, and bias."""
+
+    def __init__(self, in_channels: int, config: GeneratorConfig):
+        super().__init__()
+        self.in_channels, self.conv_clamp = in_channels, config.conv_clamp
+        self.affine = FullyConnected(config.w_dim, in_channels, bias_init=1.0)
+        self.weight = nn.Parameter(torch.randn(config.img_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(config.img_channels))
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """(N, C, r, r) → (N, img_channels, r, r)"""
+        style = style / math.sqrt(self.in_channels)
+        weight = self.weight.flatten(1) * style[:, None]  # (N, img_channels, C); for so few outputs smaller than x
+        x = torch.einsum("nchw,nkc->nkhw", x, weight.to(x.dtype)) + _over_pixels(self.bias, x)
+        return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)
+
+
+# ---------------------------------------------------------------------------------------------- operators
+
+
+def demodulation(weight: Tensor, style: Tensor) -> Tensor:
+    """arXiv 1912.04958, eq. 3: 1 / √Σ (style_i · weight_oik)² over i, k; (C, C_in, h, w) and (N, C_in) → (N, C)."""
+    power = sum(tap.square() for tap in weight.flatten(2).unbind(2))  # ten times as fast as a sum over two axes
+    return (style.square() @ power.T + EPSILON).rsqrt()
+
+
+def _within_fp16(weight: Tensor, style: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same product of the three, with the largest style 1 and the largest weight of each output 1 / √fan_in."""
+    largest_weight = weight.abs().amax(dim=(1, 2, 3)).clamp_min(EPSILON) * math.sqrt(weight[0].numel())
+    largest_style = style.abs().amax(dim=1, keepdim=True).clamp_min(EPSILON)
+    return weight / largest_weight[:, None, None, None], style / largest_style, scale * largest_weight * largest_style
+
+
+def convolve(x: Tensor, weight: Tensor, resample_filter: Tensor | None = None) -> Tensor:
+    """Correlation, zeros around it: (N, C_in, h, w) → (N, C, h, w), or with a filter (N, C, 2h, 2w).
+
+    Upsampling is a transposed convolution with stride 2 whose pixels, (2h + 1) × (2w + 1), are then filtered.
+    """
+    if resample_filter is None:
+        return F.conv2d(x, weight, padding=1)
+    height, width = 2 * x.shape[2], 2 * x.shape[3]
+    x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    kernel = _kernel(resample_filter, x)
+    taps = len(resample_filter)
+    return F.conv2d(x, kernel, padding=(taps + 1) // 2 - 1, groups=x.shape[1])[:, :, :height, :width]
+
+
+def upsample2d(x: Tensor, resample_filter: Tensor) -> Tensor:
+    """(N, C, h, w) → (N, C, 2h, 2w): a zero after every row and column, then the filter; zeros around."""
+    taps = len(resample_filter)
+    y = F.conv_transpose2d(
+        x, _kernel(resample_filter, x), stride=2, padding=taps - 1 - (taps + 1) // 2, groups=x.shape[1]
+    )
+    return y[:, :, : 2 * x.shape[2], : 2 * x.shape[3]]
+
+
+def _kernel(resample_filter: Tensor, x: Tensor) -> Tensor:
+    """One filter for every channel of x, (C, 1, taps, taps); it sums to 4, as three of four pixels were zero."""
+    return (4 * torch.outer(resample_filter, resample_filter)).to(x.dtype).expand(x.shape[1], 1, -1, -1)
+
+
+def _binomial(taps: int) -> Tensor:
+    """[1, 3, 3, 1] / 8 for four taps."""
+    row = torch.tensor([float(math.comb(taps - 1, k)) for k in range(taps)])
+    return row / row.sum()
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _over_pixels(values: Tensor, x: Tensor) -> Tensor:
+    """(N, C) or (C,) → (N, C, 1, 1) or (C, 1, 1) in the type of x."""
+    return values[..., None, None].to(x.dtype)
