@@ -178,7 +178,7 @@ def _global(module: Any, name: Any) -> Global:
     full = f"{module}.{name}"
     if full not in NAMES:
         raise EngineError(
-            f"The file wants to use '{full[:80]}', which no StyleGAN2 needs, and was not opened any further; "
+            f"The file wants to use '{full[:80]}', which no model needs, and was not opened any further; "
             "choose one from a source you trust."
         )
     return Global(full)
