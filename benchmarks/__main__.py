@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import clipdraw_step, page, rasterizer, styles
+from benchmarks import clipdraw_step, page, rasterizer, stylegan2, styles
 
 
 def main() -> None:
@@ -10,6 +10,7 @@ def main() -> None:
         ("Rasteriser", rasterizer),
         ("CLIPDraw step, default pocket settings", clipdraw_step),
         ("StyleCLIPDraw, 6 prompts in 6 styles", styles),
+        ("StyleGAN2 generator", stylegan2),
         ("The page", page),
     ):
         print(f"\n{title}\n", flush=True)

@@ -97,7 +97,7 @@ class Drawings:
 
     def draw(self, slots: Tensor, values: dict[str, Tensor]) -> Tensor:
         """(slots, 3, 64, 64): one random view of each, half on white, the rest on any colour."""
-        views = random_views(len(slots), self.generator, distortion=0.5, scale=(0.9, 2.0))
+        views = random_views(len(slots), self.generator, distortion=0.5, scale=(0.7, 1.5))
         rgba = apply_views(rasterize(scenes_of(self.template, values)), views, 64)
         ground = torch.rand(len(slots), 3, generator=self.generator)
         ground[torch.rand(len(slots), generator=self.generator) < 0.5] = 1

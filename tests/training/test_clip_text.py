@@ -1,3 +1,5 @@
+import random
+
 import pytest
 import torch
 
@@ -24,9 +26,12 @@ def test_only_the_text_tower_learns(trainer):
 
 
 def test_sentences_come_nearer_to_their_names_and_other_texts_stay(trainer):
-    reports = [trainer.step() for _ in range(20)]
-    early, late = (sum(report["naming"] for report in part) for part in (reports[:5], reports[-5:]))
-    assert late < early
+    reports = []
+    for _ in range(12):
+        trainer.rng = random.Random(0)  # the same batch again
+        reports.append(trainer.step())
+    assert reports[-1]["naming"] < 0.8 * reports[0]["naming"]
+    assert reports[-1]["near"] < reports[0]["near"]
     assert reports[0]["away"] < 1e-3
     assert reports[-1]["away"] < 0.25
 

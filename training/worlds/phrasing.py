@@ -1,12 +1,14 @@
 """Sentences around a name: what people write is seldom a caption, and most of their words are not in any.
 
-A sentence holds one name, alias or keyword of a subject, among words that say nothing of it: invented ones, so that no
-list of fillers can be learned by heart, and words borrowed from other subjects in places where they only describe.
+A sentence holds a name, alias or keyword of a subject, among words that say nothing of it: invented ones, so that no
+list of fillers can be learned by heart, and words borrowed from other subjects in places where they only describe. Some
+of the words around it are further keywords of its own.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from training.worlds.captions import with_article, with_particle
 from training.worlds.subjects import Subject
@@ -29,8 +31,8 @@ BEFORE_KO = ("{}의", "{}에 있는", "{} 같은", "{}한", "{}스러운", "{}�
 AFTER_KO = ("", "", "", " 하나", " 한 개", " 한 마리", " 한 대", " 한 송이", " 두 개", "{을} 보여 줘", "의 모습")
 NAMED, ALIASED = 0.55, 0.75
 """Shares, cumulative, of sentences with the name itself and with an alias; the rest have a keyword."""
-INVENTED = 0.6
-"""Share of the other words that exist in no language."""
+INVENTED, FOREIGN = 0.5, 0.75
+"""Shares, cumulative, of the other words: in no language, and of other subjects; the rest are the subject's own."""
 KOREAN = 0.45
 
 
@@ -47,8 +49,9 @@ class Phrasing:
 
     def __call__(self, subject: Subject, rng: random.Random) -> str:
         if rng.random() < KOREAN:
-            return self._korean(self._core(subject.ko, subject.aliases_ko, subject.keywords_ko, rng), rng)
-        return self._english(self._core(subject.en, subject.aliases, subject.keywords, rng), rng)
+            core = self._core(subject.ko, subject.aliases_ko, subject.keywords_ko, rng)
+            return self._korean(core, subject.keywords_ko, rng)
+        return self._english(self._core(subject.en, subject.aliases, subject.keywords, rng), subject.keywords, rng)
 
     def _core(self, name: str, aliases: tuple[str, ...], keywords: tuple[str, ...], rng: random.Random) -> str:
         lot = rng.random()
@@ -56,25 +59,31 @@ class Phrasing:
             return rng.choices(keywords, [self.shared[word] ** -2 for word in keywords])[0]
         return rng.choice(aliases) if aliases and lot > NAMED else name
 
-    def _english(self, core: str, rng: random.Random) -> str:
-        before = [self._other(rng) for _ in range(rng.choice((0, 0, 1, 1, 2)))]
-        after = [f"{rng.choice(LINKS)} {self._few(rng)}" for _ in range(rng.choice((0, 0, 1, 1, 2)))]
-        phrase = " ".join([*before, core])
+    def _english(self, core: str, own: tuple[str, ...], rng: random.Random) -> str:
+        def others(count: int) -> list[str]:
+            return [_other(own, self.words, _invent, rng) for _ in range(count)]
+
+        phrase = " ".join([*others(rng.choice((0, 0, 1, 1, 2))), core])
         phrase = rng.choice((phrase, with_article(phrase), with_article(phrase), f"the {phrase}", f"one {phrase}"))
+        after = [
+            f"{rng.choice(LINKS)} {' '.join(others(rng.choice((1, 1, 2))))}" for _ in range(rng.choice((0, 0, 1, 1, 2)))
+        ]
         return ", ".join([phrase, *after]) if rng.random() < 0.2 else " ".join([phrase, *after])
 
-    def _few(self, rng: random.Random) -> str:
-        return " ".join(self._other(rng) for _ in range(rng.choice((1, 1, 2))))
-
-    def _other(self, rng: random.Random) -> str:
-        return _invent(rng) if rng.random() < INVENTED else rng.choice(self.words)
-
-    def _korean(self, core: str, rng: random.Random) -> str:
-        before = []
-        for _ in range(rng.choice((0, 1, 1, 2))):
-            word = _invent_ko(rng) if rng.random() < INVENTED else rng.choice(self.words_ko)
-            before.append(_attach(word, rng.choice(BEFORE_KO)))
+    def _korean(self, core: str, own: tuple[str, ...], rng: random.Random) -> str:
+        before = [
+            _attach(_other(own, self.words_ko, _invent_ko, rng), rng.choice(BEFORE_KO))
+            for _ in range(rng.choice((0, 1, 1, 2)))
+        ]
         return _attach(" ".join([*before, core]), "{}" + rng.choice(AFTER_KO))
+
+
+def _other(own: tuple[str, ...], words: list[str], invent: Callable[[random.Random], str], rng: random.Random) -> str:
+    """A word beside the name: invented, or a keyword of the same subject, or any."""
+    lot = rng.random()
+    if lot < INVENTED:
+        return invent(rng)
+    return rng.choice(own) if own and lot > FOREIGN else rng.choice(words)
 
 
 def _single_words(phrases) -> list[str]:
