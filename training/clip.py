@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import time
 from copy import deepcopy
@@ -27,7 +26,8 @@ from torch import Tensor
 
 from engines.clip._open_clip import open_clip
 from training.retrieval import MEAN, STD, Examiner
-from training.weights import save_weights
+from training.schedule import learning_rate
+from training.weights import save_weights, update_average
 from training.worlds.captions import caption
 from training.worlds.emoji import Composer, sprite_atlas
 from training.worlds.subjects import Subject, load_subjects
@@ -92,7 +92,8 @@ class Trainer:
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.optimizer.step()
-            self._update_average()
+            decay = min(EMA, (1 + self.batch) / (10 + self.batch))
+            update_average(self.average.state_dict().values(), self.model.state_dict().values(), decay)
             text = text.detach()
             delta = ascend(delta, image.grad, radius * share, uses_linf)
             report[f"loss{number}"], report[f"accuracy{number}"] = loss.item(), accuracy
@@ -121,15 +122,9 @@ class Trainer:
         return contrastive + naming, (by_subject.argmax(1) == index).float().mean().item()
 
     def _set_rate(self, progress: float) -> None:
-        rate = PEAK_LR * min(1.0, progress / 0.03) * (0.02 + 0.98 * (1 + math.cos(math.pi * min(progress, 1.0))) / 2)
+        rate = learning_rate(PEAK_LR, progress, warm_up=0.03, last=0.02)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        decay = min(EMA, (1 + self.batch) / (10 + self.batch))
-        for slow, fast in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
-            slow.lerp_(fast, 1 - decay) if slow.is_floating_point() else slow.copy_(fast)
 
     def state_dict(self) -> dict:
         return {

@@ -9,19 +9,19 @@ The picture tower stays as it is. The text tower learns from itself as it was (t
 from __future__ import annotations
 
 import argparse
-import math
 import random
 from copy import deepcopy
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from engines.clip._open_clip import open_clip
 from training.clip import ASSETS, MODEL
 from training.retrieval import name_embeddings
-from training.weights import load_weights, save_weights
+from training.schedule import learning_rate
+from training.weights import load_weights, save_weights, update_average
 from training.worlds.captions import caption
 from training.worlds.phrasing import Phrasing
 from training.worlds.scenes import imagine, things_of
@@ -48,7 +48,7 @@ class TextTrainer:
         self.tokenizer = open_clip.get_tokenizer(MODEL, bpe_path=str(ASSETS / "bpe.txt.gz"))
         self.names = name_embeddings(self.teacher, self.tokenizer, self.subjects)
         self.model = deepcopy(self.teacher)
-        self.tower = [p for name, p in self.model.named_parameters() if not name.startswith("visual.")]
+        self.tower = text_tower(self.model)
         for parameter in self.tower:
             parameter.requires_grad_(True)
         self.average = deepcopy(self.model)
@@ -82,8 +82,7 @@ class TextTrainer:
                 style = self.rng.choice(STYLES) if self.rng.random() < 0.5 else None
                 texts.append(caption(subject, self.rng, style))
             else:
-                scene = imagine(*self.things, self.rng)
-                texts.append(scene.english(self.rng) if self.rng.random() < 0.6 else scene.korean(self.rng))
+                texts.append(imagine(*self.things, self.rng).caption(self.rng))
         return texts
 
     def _encode(self, model, texts: list[str]) -> Tensor:
@@ -92,16 +91,18 @@ class TextTrainer:
         return F.normalize(features.float(), dim=-1)
 
     def _descend(self, loss: Tensor) -> None:
-        progress = self.batch / self.batches
+        rate = learning_rate(PEAK_LR, self.batch / self.batches, warm_up=0.05, first=0.01)
         for group in self.optimizer.param_groups:
-            group["lr"] = PEAK_LR * min(1, progress / 0.05 + 0.01) * (1 + math.cos(math.pi * progress)) / 2
+            group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.tower, 1.0)
         self.optimizer.step()
-        with torch.no_grad():
-            for slow, fast in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                slow.lerp_(fast, 1 - EMA)
+        update_average(text_tower(self.average), self.tower, EMA)
+
+
+def text_tower(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for name, parameter in model.named_parameters() if not name.startswith("visual.")]
 
 
 def main() -> None:

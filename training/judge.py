@@ -9,7 +9,6 @@ that please CLIP.
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from training.schedule import learning_rate
 from training.weights import load_weights, save_weights
 from training.worlds.subjects import load_subjects
 
@@ -131,7 +131,7 @@ def train(steps: int, seed: int, batch: int = 128, peak_rate: float = 2e-3) -> J
         index = torch.randint(len(subjects), (batch,), generator=generator)
         pictures = compose(atlas[index], recolourable[index], generator)
         for group in optimizer.param_groups:
-            group["lr"] = peak_rate * min(1, step / 200) * (0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
+            group["lr"] = learning_rate(peak_rate, step, warm_up=200, end=steps, last=0.01)
         with torch.autocast("cpu", torch.bfloat16):
             logits = judge(pictures.contiguous(memory_format=torch.channels_last))
         loss = F.cross_entropy(logits.float(), index, label_smoothing=0.1)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from engines.style.features import MEAN, STD, TAPS, StyleEncoder, vgg_features
 from engines.style.losses import Samples, moment_loss
 from training.clip import make_composer
+from training.schedule import learning_rate
 from training.weights import save_weights
 from training.worlds.materials import MATERIALS, render_materials
 from training.worlds.styles import HELD_OUT, STYLES, apply_styles, render
@@ -123,7 +123,7 @@ class Trainer:
         return {name: value.item() for name, value in (losses | accuracy).items()}
 
     def _set_rate(self, progress: float) -> None:
-        rate = PEAK_LR * min(1.0, progress / 0.04 + 0.01) * (0.005 + 0.995 * (1 + math.cos(math.pi * progress)) / 2)
+        rate = learning_rate(PEAK_LR, progress, warm_up=0.04, first=0.01, last=0.005)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 

@@ -1,13 +1,22 @@
-"""Weights as they are shipped: fp16 safetensors."""
+"""Weights as they are shipped: averaged over the training, as fp16 safetensors."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-__all__ = ["load_weights", "save_weights"]
+__all__ = ["load_weights", "save_weights", "update_average"]
+
+
+@torch.no_grad()
+def update_average(average: Iterable[Tensor], current: Iterable[Tensor], decay: float) -> None:
+    """average ← decay · average + (1 - decay) · current in place, of equal shapes; what is no float is copied."""
+    for slow, fast in zip(average, current, strict=True):
+        slow.lerp_(fast, 1 - decay) if slow.is_floating_point() else slow.copy_(fast)
 
 
 def save_weights(module: nn.Module, path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from engines.base import EngineError
-from engines.faces._torch_files import claimed_shape
+from engines.checkpoints import claimed_shape
 
 __all__ = ["WIDTHS", "ir_se_body", "ir_se_input", "read_widths"]
 

@@ -12,6 +12,7 @@ arXiv 2008.00951, section 3.1): a pyramid of features (arXiv 1612.03144), and fo
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engines.base import EngineError
+from engines.checkpoints import Budget, Record, claimed_shape, fill, open_checkpoint, to_tensor
 from engines.faces._ir_se import WIDTHS, ir_se_body, ir_se_input, read_widths
-from engines.faces._torch_files import attributes, claimed_shape, fill, open_torch_file
-from engines.stylegan2._tensors import Budget, to_tensor
 from engines.stylegan2.generator import FullyConnected
 
 __all__ = ["Encoder", "load_encoder", "picture_to_tensor"]
@@ -131,11 +131,11 @@ def load_encoder(path: Path | str) -> Encoder:
     Nothing in the file is run; the number of rows and the widths are those of its tensors, and its decoder is left to
     `load_generator`. Raises `EngineError` when it cannot be read, is damaged, or holds no encoder of e4e.
     """
-    with open_torch_file(path, "an e4e checkpoint") as content:
+    with open_checkpoint(path, "an e4e checkpoint") as content:
         state = content.get("state_dict") if type(content) is dict else None
         if type(state) is not dict:
             raise ValueError("it holds no 'state_dict'")
-        options = attributes(content.get("opts"))
+        options = _options(content.get("opts"))
         if options.get("encoder_type", ENCODER_TYPE) != ENCODER_TYPE:
             raise EngineError("The file has an encoder of another kind, as pSp does; choose an e4e checkpoint.")
         prefix = "encoder."
@@ -147,11 +147,20 @@ def load_encoder(path: Path | str) -> Encoder:
             num_ws += 1
         with torch.device("meta"):
             encoder = Encoder(num_ws, claimed_shape(records, "styles.0.linear.weight")[0], read_widths(records))
-        fill(encoder, records)
+        fill(encoder, records, "the encoder of e4e")
         encoder.latent_avg = torch.zeros(num_ws, encoder.styles[0].linear.weight.shape[0])
         if options.get("start_from_latent_avg"):
             encoder.latent_avg += _latent_avg(content, encoder.latent_avg.shape)
     return encoder
+
+
+def _options(value: Any) -> dict[str, Any]:
+    """By name: those of a dict, or those of an argparse.Namespace."""
+    if type(value) is Record and value.name == "argparse.Namespace":
+        value = value.state
+    if type(value) is not dict:
+        raise ValueError("it has something else in the place of its options")
+    return value
 
 
 def _latent_avg(content: dict, shape: torch.Size) -> Tensor:

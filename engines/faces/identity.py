@@ -16,11 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engines.checkpoints import claimed_shape, fill, open_checkpoint
 from engines.faces._ir_se import WIDTHS, ir_se_body, ir_se_input, read_widths
-from engines.faces._torch_files import claimed_shape, fill, open_torch_file
 
 __all__ = ["IdentityNetwork", "face_crop", "identity_loss", "load_identity"]
 
+KIND = "an ArcFace IR-SE50"
 ALIGNED, CROPPED = 256, 112
 """Sides in px of an aligned face, and of what the network sees."""
 ROWS, COLUMNS = slice(35, 223), slice(32, 220)
@@ -68,8 +69,8 @@ def load_identity(path: Path | str) -> IdentityNetwork:
 
     Nothing in the file is run. Raises `EngineError` when it cannot be read, is damaged, or holds another network.
     """
-    with open_torch_file(path, "an ArcFace IR-SE50") as records:
+    with open_checkpoint(path, KIND) as records:
         with torch.device("meta"):
             network = IdentityNetwork(read_widths(records), claimed_shape(records, "output_layer.3.weight")[0])
-        fill(network, records)
+        fill(network, records, KIND)
     return network

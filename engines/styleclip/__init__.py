@@ -31,10 +31,8 @@ from engines.styleclip.optimization import (
     reference_clip_input,
 )
 from engines.styleclip.ranger import Ranger
-from engines.styleclip.templates import TEMPLATES, fill_templates
 
 __all__ = [
-    "TEMPLATES",
     "LevelsMapper",
     "Ranger",
     "SingleMapper",
@@ -45,7 +43,6 @@ __all__ = [
     "channel_relevance",
     "clip_distance",
     "clip_input",
-    "fill_templates",
     "l2_loss",
     "latent_loss",
     "learning_rate",

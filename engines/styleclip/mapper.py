@@ -10,23 +10,19 @@ the names they have in the released checkpoints, "course" included.
 
 from __future__ import annotations
 
-import mmap
+import math
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from engines.base import EngineError
-from engines.files import write_bytes
+from engines.checkpoints import OwnFile, claimed_shape, fill, open_checkpoint, save_own
 from engines.stylegan2 import is_torgb
-from engines.stylegan2._tensors import Budget, read_torch_legacy, read_torch_zip, to_tensor
-from engines.stylegan2.checkpoint import MAX_FILE_BYTES
 from engines.stylegan2.generator import EPSILON, GAIN, SLOPE, FullyConnected
 
 __all__ = [
@@ -54,6 +50,7 @@ STRENGTH = 0.1
 NUM_LAYERS = 4
 LR_MULTIPLIER = 0.01
 FORMAT = "atelier-styleclip-mapper-1"
+KIND = "a mapper of StyleCLIP"
 NO_MAPPER = "The file has no mapper in it; choose one that was trained with StyleCLIP."
 
 
@@ -210,79 +207,34 @@ def load_mapper(path: Path | str) -> LevelsMapper | SingleMapper | StyleSpaceMap
     (`engines.stylegan2.load_generator` does). Raises `EngineError` when the file cannot be read, is damaged, or holds
     anything else.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            if not 16 < path.stat().st_size <= MAX_FILE_BYTES:
-                raise ValueError(f"it has {path.stat().st_size} bytes")
-            return _load(path, file)
-    except FileNotFoundError:
-        raise EngineError(f"There is no file '{path}'; choose a mapper of StyleCLIP.") from None
-    except OSError as error:
-        raise EngineError(f"'{path}' cannot be read ({error.strerror}); choose a mapper of StyleCLIP.") from None
-    except EngineError as error:
-        raise EngineError(f"'{path.name}': {error}") from None
-    except Exception as error:  # a file that is not what it seems to be may fail anywhere
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        raise EngineError(
-            f"'{path.name}' is damaged or no mapper of StyleCLIP ({reason}); choose another file."
-        ) from None
+    with open_checkpoint(path, KIND, FORMAT) as content:
+        is_own = isinstance(content, OwnFile)
+        values, metadata = (content.tensors, content.metadata) if is_own else _read_released(content)
+        with torch.device("meta"):
+            mapper = _empty_mapper(values)
+        fill(mapper, values, KIND)
+        mapper.metadata = metadata
+    return mapper
 
 
-def _load(path: Path, file: BinaryIO) -> LevelsMapper | SingleMapper | StyleSpaceMapper:
-    start = file.read(16)
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
-        return _assemble(*_read_own(path))
-    if start.startswith(b"PK"):
-        return _assemble(*_read_released(read_torch_zip(file)))
-    if start.startswith(b"\x80"):
-        # Reading more than there is, as a damaged pickle may ask for, costs nothing from a mapped file.
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return _assemble(*_read_released(read_torch_legacy(content)))
-    raise ValueError("it is neither a torch nor a safetensors file")
-
-
-def _read_released(value: Any) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """{"state_dict": {"mapper.…", "decoder.…"}, "opts": {"description": prompt, …}} → tensors and metadata."""
+def _read_released(value: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """{"state_dict": {"mapper.…", "decoder.…"}, "opts": {"description": prompt, …}} → records and metadata."""
     if not isinstance(value, dict) or not isinstance(value.get("state_dict"), dict):
         raise EngineError(NO_MAPPER)
     state, options = value["state_dict"], value.get("opts")
-    budget = Budget()
-    tensors = {
-        name.removeprefix("mapper."): to_tensor(tensor, budget)
-        for name, tensor in state.items()
+    records = {
+        name.removeprefix("mapper."): record
+        for name, record in state.items()
         if isinstance(name, str) and name.startswith("mapper.")
     }
     prompt = options.get("description") if isinstance(options, dict) else None
-    return tensors, {"prompt": prompt} if isinstance(prompt, str) else {}
+    return records, {"prompt": prompt} if isinstance(prompt, str) else {}
 
 
-def _read_own(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-        if metadata.pop("format", None) != FORMAT:
-            raise EngineError("The file was not saved as a mapper by Atelier; choose one that was.")
-        budget = Budget()
-        for name in file.keys():  # noqa: SIM118 (it is no dict)
-            budget.take(tuple(file.get_slice(name).get_shape()))
-        return {name: file.get_tensor(name).float() for name in file.keys()}, metadata  # noqa: SIM118
-
-
-def _assemble(tensors: dict[str, Tensor], metadata: dict[str, str]) -> LevelsMapper | SingleMapper | StyleSpaceMapper:
-    with torch.device("meta"):
-        mapper = _empty_mapper(tensors)
-    _check_tensors(tensors, {name: tensor.shape for name, tensor in mapper.state_dict().items()})
-    mapper.to_empty(device="cpu").load_state_dict(tensors)
-    mapper.metadata = metadata
-    return mapper.eval().requires_grad_(False)
-
-
-def _empty_mapper(tensors: dict[str, Tensor]) -> LevelsMapper | SingleMapper | StyleSpaceMapper:
+def _empty_mapper(values: dict[str, Any]) -> LevelsMapper | SingleMapper | StyleSpaceMapper:
     """The kind and the sizes, from names and shapes."""
-    widths = {}
-    for name, tensor in tensors.items():
-        if (match := re.fullmatch(r"(\w{1,20})\.mapping\.1\.bias", name)) and tensor.numel():
-            widths[match[1]] = tensor.numel()
+    biases = {match[1]: name for name in values if (match := re.fullmatch(r"(\w{1,20})\.mapping\.1\.bias", name))}
+    widths = {module: width for module, name in biases.items() if (width := math.prod(claimed_shape(values, name)))}
     if "mapping" in widths:
         return SingleMapper(widths["mapping"])
     indices = {int(name[7:]): width for name, width in widths.items() if re.fullmatch(r"mapper_(0|[1-9]\d?)", name)}
@@ -294,22 +246,6 @@ def _empty_mapper(tensors: dict[str, Tensor]) -> LevelsMapper | SingleMapper | S
     return LevelsMapper(widths[MODULES[levels[0]]], levels)
 
 
-def _check_tensors(tensors: dict[str, Tensor], shapes: dict[str, torch.Size]) -> None:
-    for name, shape in shapes.items():
-        if name not in tensors:
-            raise EngineError(f"The file lacks the tensor '{name}'; choose a complete mapper.")
-        if tensors[name].shape != shape:
-            raise EngineError(
-                f"The tensor '{name}' is of shape {tuple(tensors[name].shape)} where the others want {tuple(shape)}; "
-                "choose an undamaged mapper."
-            )
-        if not tensors[name].isfinite().all():
-            raise EngineError(f"The tensor '{name}' has numbers that are not finite; choose an undamaged file.")
-    unknown = next((name for name in tensors if name not in shapes), None)
-    if unknown is not None:
-        raise EngineError(f"The mapper has '{unknown[:80]}', which StyleCLIP's do not have; choose another one.")
-
-
 def save_mapper(
     mapper: LevelsMapper | SingleMapper | StyleSpaceMapper, path: Path | str, *, half: bool = False
 ) -> None:
@@ -317,9 +253,4 @@ def save_mapper(
 
     half: as fp16, half the size, numbers rounded to 11 bits. Raises `EngineError` when they do not fit that.
     """
-    tensors = {name: tensor.detach().cpu().float().contiguous() for name, tensor in mapper.state_dict().items()}
-    if half:
-        tensors = {name: tensor.half() for name, tensor in tensors.items()}
-        if not all(tensor.isfinite().all() for tensor in tensors.values()):
-            raise EngineError("The mapper has numbers beyond the range of fp16; save it with half=False.")
-    write_bytes(Path(path), save(tensors, {**mapper.metadata, "format": FORMAT}))
+    save_own(mapper, path, FORMAT, mapper.metadata, half=half)

@@ -1,6 +1,6 @@
 """Three ways to store a StyleGAN2, brought to the names of StyleGAN2-ADA: NVIDIA's two, and rosinality's.
 
-Values come from `read_pickle`, so nothing here was run, and nothing is believed: what is not as expected raises.
+Values come from `open_checkpoint`, so nothing here was run, and nothing is believed: what is not as expected raises.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from engines.base import EngineError
-from engines.stylegan2._pickles import Record
-from engines.stylegan2._tensors import Budget, number, to_tensor
+from engines.checkpoints import Budget, Record, number, to_tensor
 
 __all__ = ["Checkpoint", "read_dialect"]
 

@@ -2,37 +2,31 @@
 
 Read are pickles of stylegan2-ada-pytorch and of the stylegan3 repository, TensorFlow pickles of stylegan2 and
 stylegan2-ada, torch files of rosinality's stylegan2-pytorch and what StyleGAN-NADA, pSp and e4e make of them, and our
-own safetensors. What a file is, its content tells and not its suffix; sizes are those of the tensors.
+own safetensors. Sizes are those of the tensors.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import mmap
 import re
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from engines.base import EngineError
-from engines.files import write_bytes
+from engines.checkpoints import OwnFile, claimed_shape, fill, number, open_checkpoint, save_own
 from engines.stylegan2._dialects import Checkpoint, read_dialect
-from engines.stylegan2._pickles import read_pickle
-from engines.stylegan2._tensors import LEGACY_MAGIC, Budget, number, read_torch_legacy, read_torch_zip
 from engines.stylegan2.generator import Generator, GeneratorConfig
 
 __all__ = ["load_generator", "save_generator"]
 
 FORMAT = "atelier-stylegan2-1"
-MAX_FILE_BYTES = 4 << 30
-"""The largest file in use, e4e with its encoder, has 1.2 GB."""
 MAX_RESOLUTION = 4096
 MAX_TAPS = 16
 LATENTS_FOR_MEAN = 10_000
@@ -44,45 +38,8 @@ def load_generator(path: Path | str) -> Generator:
     Raises `EngineError` when the file cannot be read, is damaged, or holds anything but a StyleGAN2 with the "skip"
     architecture. What a file lacks and is made up for (constant noise, the mean of w) is said in `Generator.notes`.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            if not 16 < path.stat().st_size <= MAX_FILE_BYTES:
-                raise ValueError(f"it has {path.stat().st_size} bytes")
-            return _load(path, file)
-    except FileNotFoundError:
-        raise EngineError(f"There is no file '{path}'; choose a StyleGAN2 checkpoint.") from None
-    except OSError as error:
-        raise EngineError(f"'{path}' cannot be read ({error.strerror}); choose a StyleGAN2 checkpoint.") from None
-    except EngineError as error:
-        raise EngineError(f"'{path.name}': {error}") from None
-    except Exception as error:  # a file that is not what it seems to be may fail anywhere
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        raise EngineError(
-            f"'{path.name}' is damaged or no StyleGAN2 checkpoint ({reason}); choose another file."
-        ) from None
-
-
-def _load(path: Path, file: BinaryIO) -> Generator:
-    start = file.read(16)
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
-        return _load_own(path)
-    if start.startswith(b"PK"):
-        return _assemble(read_dialect(read_torch_zip(file)))
-    if start.startswith(b"\x80"):
-        # Reading more than there is, as a damaged pickle may ask for, costs nothing from a mapped file.
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return _assemble(read_dialect(_read_any_pickle(content)))
-    raise ValueError("it is neither a pickle nor a torch or safetensors file")
-
-
-def _read_any_pickle(content: BinaryIO) -> Any:
-    """A plain pickle, or the row of pickles and tensors that torch wrote before version 1.6."""
-    value = read_pickle(content)
-    if value != LEGACY_MAGIC:
-        return value
-    content.seek(0)
-    return read_torch_legacy(content)
+    with open_checkpoint(path, "a StyleGAN2 generator", FORMAT) as content:
+        return _assemble(_read_own(content) if isinstance(content, OwnFile) else read_dialect(content))
 
 
 # ---------------------------------------------------------------------------------------------- assembling
@@ -108,9 +65,7 @@ def _assemble(checkpoint: Checkpoint) -> Generator:
     has_mean = "mapping.w_avg" in tensors
     tensors.setdefault("mapping.w_avg", torch.zeros(config.w_dim))
 
-    _check_tensors(tensors, shapes)
-    generator.to_empty(device="cpu").load_state_dict(tensors)
-    generator.eval().requires_grad_(False)
+    fill(generator, tensors, "a StyleGAN2 generator with the 'skip' architecture")
     if not has_mean:
         generator.mapping.w_avg.copy_(_mean_w(generator))
         notes.append(f"The file lacks the mean of w; that of {LATENTS_FOR_MEAN} latents was taken.")
@@ -119,13 +74,7 @@ def _assemble(checkpoint: Checkpoint) -> Generator:
 
 
 def _infer_config(checkpoint: Checkpoint) -> GeneratorConfig:
-    tensors = checkpoint.tensors
-
-    def shape(name: str) -> torch.Size:
-        if name not in tensors:
-            raise EngineError(f"The file lacks the tensor '{name}'; choose a complete StyleGAN2 generator.")
-        return tensors[name].shape
-
+    tensors, shape = checkpoint.tensors, partial(claimed_shape, checkpoint.tensors)
     if shape("synthesis.b4.const")[1:] != (4, 4):
         raise EngineError("The generator does not make square pictures; choose one that does.")
     resolution = _largest(r"synthesis\.b(\d{1,6})\.(?!\w+\.noise_const$)", tensors)
@@ -177,25 +126,6 @@ def _resample_filter(filters: list[Tensor]) -> Tensor:
     return row
 
 
-def _check_tensors(tensors: dict[str, Tensor], shapes: dict[str, torch.Size]) -> None:
-    for name, shape in shapes.items():
-        if name not in tensors:
-            raise EngineError(f"The file lacks the tensor '{name}'; choose a complete StyleGAN2 generator.")
-        if tensors[name].shape != shape:
-            raise EngineError(
-                f"The tensor '{name}' is of shape {tuple(tensors[name].shape)} where the others want {tuple(shape)}; "
-                "choose an undamaged StyleGAN2 generator with the 'skip' architecture."
-            )
-        if not tensors[name].isfinite().all():
-            raise EngineError(f"The tensor '{name}' has numbers that are not finite; choose an undamaged file.")
-    unknown = next((name for name in tensors if name not in shapes), None)
-    if unknown is not None:
-        raise EngineError(
-            f"The generator has '{unknown[:80]}', which a StyleGAN2 with the 'skip' architecture does not have; "
-            "choose one with that architecture."
-        )
-
-
 @torch.no_grad()
 def _mean_w(generator: Generator) -> Tensor:
     """The mean of w over seeded latents and, where there are classes, over them."""
@@ -212,24 +142,11 @@ def save_generator(generator: Generator, path: Path | str, *, half: bool = False
 
     half: as fp16, half the size, numbers rounded to 11 bits. Raises `EngineError` when they do not fit that.
     """
-    tensors = {name: tensor.detach().cpu().float().contiguous() for name, tensor in generator.state_dict().items()}
-    if half:
-        tensors = {name: tensor.half() for name, tensor in tensors.items()}
-        if not all(tensor.isfinite().all() for tensor in tensors.values()):
-            raise EngineError("The generator has numbers beyond the range of fp16; save it with half=False.")
-    write_bytes(Path(path), save(tensors, {"format": FORMAT, "config": json.dumps(asdict(generator.config))}))
+    save_own(generator, path, FORMAT, {"config": json.dumps(asdict(generator.config))}, half=half)
 
 
-def _load_own(path: Path) -> Generator:
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-        if metadata.get("format") != FORMAT:
-            raise EngineError("The file was not saved as a generator by Atelier; choose one that was.")
-        budget = Budget()
-        for name in file.keys():  # noqa: SIM118 (it is no dict)
-            budget.take(tuple(file.get_slice(name).get_shape()))
-        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    config = json.loads(metadata["config"])
-    row = tensors.pop("synthesis.resample_filter")
+def _read_own(file: OwnFile) -> Checkpoint:
+    config = json.loads(file.metadata["config"])
+    row = file.tensors.pop("synthesis.resample_filter")
     options = {key: config[key] for key in ("conv_clamp", "num_fp16_res", "lr_multiplier")}
-    return _assemble(Checkpoint(tensors, [row], **options))
+    return Checkpoint(file.tensors, [row], **options)

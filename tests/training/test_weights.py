@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from training.weights import load_weights, save_weights
+from training.weights import load_weights, save_weights, update_average
 
 
 def test_weights_come_back_as_float32_within_half_precision(tmp_path):
@@ -13,3 +13,17 @@ def test_weights_come_back_as_float32_within_half_precision(tmp_path):
         assert weights[name].dtype == tensor.dtype
         assert torch.allclose(weights[name].float(), tensor.float(), atol=1e-3)
     assert weights["1.num_batches_tracked"] == 7
+
+
+def test_an_average_follows_floats_and_copies_the_rest():
+    module, average = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    nn.init.constant_(module.weight, 3.0)
+    module.running_mean += 10
+    module.num_batches_tracked += 7
+    for expected in (0.25, 0.4375):
+        update_average(average.state_dict().values(), module.state_dict().values(), 0.75)
+        assert torch.allclose(average.weight, torch.full((2,), 1 + 2 * expected))
+        assert torch.allclose(average.running_mean, torch.full((2,), 10 * expected))
+        assert average.num_batches_tracked == 7
+    assert average.weight.requires_grad
+    assert module.running_mean.tolist() == [10, 10]

@@ -181,6 +181,10 @@ class Scene:
     relation: str = ""
     setting: str | Colour | None = None
 
+    def caption(self, rng: random.Random) -> str:
+        """Three in five English, the others Korean."""
+        return self.english(rng) if rng.random() < 0.6 else self.korean(rng)
+
     def english(self, rng: random.Random) -> str:
         first, *others = [phrase.english() for phrase in self.phrases]
         if self.relation:
@@ -367,7 +371,7 @@ def _rgb(phrase: Phrase, rng: random.Random) -> tuple[float, float, float] | Non
 def compose_scenes(
     count: int, atlas: Tensor, subjects: list[Subject], generator: torch.Generator, rng: random.Random, size: int = 64
 ) -> tuple[Tensor, list[str], Tensor]:
-    """`count` scenes with their captions, three in five English, the others Korean.
+    """`count` scenes with their captions.
 
     atlas: (subjects, 4, S, S) premultiplied. Returns pictures (count, 3, size, size) in [0, 1], captions, and the
     subject of each caption's first noun (count,), -1 where that is a plain shape. `rng` decides what is there and how
@@ -376,7 +380,7 @@ def compose_scenes(
     things, shapes = things_of(tuple(subjects))
     scenes = [imagine(things, shapes, rng) for _ in range(count)]
     pictures = draw(scenes, atlas, generator, rng, size)
-    captions = [scene.english(rng) if rng.random() < 0.6 else scene.korean(rng) for scene in scenes]
+    captions = [scene.caption(rng) for scene in scenes]
     return pictures, captions, torch.tensor([scene.phrases[0].thing.subject for scene in scenes])
 
 

@@ -143,8 +143,10 @@ def test_codes_that_do_not(encoder, write, opts):
     assert torch.equal(loaded.latent_avg, torch.zeros(NUM_WS, W_DIM))
 
 
-def test_options_in_a_namespace(write):
-    assert load_encoder(write(opts=argparse.Namespace(start_from_latent_avg=True))).latent_avg.min() == 3
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
+def test_options_in_a_namespace(write, zipped):
+    opts = argparse.Namespace(start_from_latent_avg=True, paths=["a"])
+    assert load_encoder(write(opts=opts, zipped=zipped)).latent_avg.min() == 3
 
 
 def test_encoder_and_decoder_of_one_file(tmp_path):
@@ -188,7 +190,11 @@ def test_wrong_tensors(write, state, refused):
     refused(r"has 'styles.5.convs.0.weight', which", load_encoder, write(gap))
     short = {name: tensor for name, tensor in state.items() if not name.startswith("styles.8.convs.10.")}
     refused("lacks the tensor 'styles.8.convs.10.weight'", load_encoder, write(short))
-    refused("which this kind", load_encoder, write(state | {"styles.2.convs.8.weight": torch.zeros(W_DIM)}))
+    refused(
+        "which the encoder of e4e does not have",
+        load_encoder,
+        write(state | {"styles.2.convs.8.weight": torch.zeros(W_DIM)}),
+    )
     refused(r"'latlayer2.weight' is of shape \(64, 48, 1, 1\) where \(64, 32, 1, 1\)", load_encoder,
             write(state | {"latlayer2.weight": torch.zeros(64, 48, 1, 1)}))  # fmt: skip
     refused("'latlayer1.bias' has numbers that are not finite", load_encoder,

@@ -157,7 +157,7 @@ def test_files_of_other_networks(state, tmp_path, refused):
     plain = {name: tensor for name, tensor in state.items() if ".5.fc" not in name}  # IR-50, without the SE
     refused("lacks the tensor 'body.0.res_layer.5.fc1.weight'", load_identity, write(plain))
     deeper = state | {"body.24.res_layer.0.weight": torch.zeros(64)}  # IR-SE100 and kin
-    refused("has 'body.24.res_layer.0.weight', which", load_identity, write(deeper))
+    refused("has 'body.24.res_layer.0.weight', which an ArcFace", load_identity, write(deeper))
     narrow = state | {"body.0.res_layer.1.weight": torch.zeros(15, 16, 3, 3)}
     refused("is 15 channels wide", load_identity, write(narrow))
     changed = state | {"output_layer.3.weight": torch.zeros(FEATURES, 64 * 16)}

@@ -302,10 +302,16 @@ UNFIT = {
     ),
     "another shape": (changed(GOOD, BIAS, torch.ones(8)), r"'fine_mapping.mapping.2.bias' is of shape \(8,\)"),
     "not finite": (changed(GOOD, BIAS, torch.full((7,), torch.nan)), "'fine_mapping.mapping.2.bias' has numbers"),
-    "one layer more": (changed(GOOD, "mapper.fine_mapping.mapping.5.bias", torch.ones(7)), "which StyleCLIP's do not"),
-    "whole numbers": (changed(GOOD, BIAS, torch.ones(7, dtype=torch.int64)), "damaged or no mapper"),
-    "no tensor": (changed(GOOD, BIAS, "bias"), "damaged or no mapper"),
-    "no width": (changed(GOOD, "mapper.course_mapping.mapping.1.bias", torch.ones(0)), "which StyleCLIP's do not"),
+    "one layer more": (
+        changed(GOOD, "mapper.fine_mapping.mapping.5.bias", torch.ones(7)),
+        "which a mapper of StyleCLIP does not have",
+    ),
+    "whole numbers": (changed(GOOD, BIAS, torch.ones(7, dtype=torch.int64)), "damaged or not a mapper of StyleCLIP"),
+    "no tensor": (changed(GOOD, BIAS, "bias"), "damaged or not a mapper of StyleCLIP"),
+    "no width": (
+        changed(GOOD, "mapper.course_mapping.mapping.1.bias", torch.ones(0)),
+        "which a mapper of StyleCLIP does not have",
+    ),
 }
 
 
@@ -325,7 +331,7 @@ def test_damaged_files_end_in_a_sentence(tmp_path):
     legacy = path.read_bytes()
     for content in (b"", b"no mapper at all " * 9, whole[:-40], whole[:200], legacy[:-9], legacy[:100], b"\x80" * 99):
         path.write_bytes(content)
-        expect_refusal(path, "damaged or no mapper")
+        expect_refusal(path, "damaged or not a mapper of StyleCLIP")
 
 
 def test_safetensors_of_others(tmp_path):
@@ -333,11 +339,11 @@ def test_safetensors_of_others(tmp_path):
     tensors = random_mapper("single").state_dict()
     for metadata in (None, {"format": "pt"}):
         save_file(tensors, path, metadata)
-        expect_refusal(path, "not saved as a mapper by Atelier")
+        expect_refusal(path, "not saved as a mapper of StyleCLIP by Atelier")
 
 
 def test_missing_files(tmp_path):
-    with pytest.raises(EngineError, match="There is no file .*choose a mapper"):
+    with pytest.raises(EngineError, match="There is no file .*choose a mapper of StyleCLIP"):
         load_mapper(tmp_path / "edit.pt")
     with pytest.raises(EngineError, match="cannot be read"):
         load_mapper(tmp_path)

@@ -3,7 +3,6 @@
 import argparse
 import json
 import pickle
-import zipfile
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from safetensors.torch import save_file
 
 from engines.base import EngineError
 from engines.stylegan2 import Generator, GeneratorConfig, load_generator, save_generator
-from engines.stylegan2 import checkpoint as checkpoint_module
 from tests.engines.stylegan2.twins import (
     FILTER,
     ada_module,
@@ -335,7 +333,7 @@ def refused(path, match: str) -> None:
 
 
 def test_no_such_file(tmp_path):
-    refused(tmp_path / "nowhere.pkl", "There is no file")
+    refused(tmp_path / "nowhere.pkl", "There is no file .* choose a StyleGAN2 generator")
     refused(tmp_path, "cannot be read")
 
 
@@ -353,7 +351,7 @@ OTHER_FILES = {
 @pytest.mark.parametrize("content", OTHER_FILES.values(), ids=OTHER_FILES)
 def test_other_files(tmp_path, content):
     (tmp_path / "file.pkl").write_bytes(content)
-    refused(tmp_path / "file.pkl", "'file.pkl' is damaged or no StyleGAN2 checkpoint")
+    refused(tmp_path / "file.pkl", "'file.pkl' is damaged or not a StyleGAN2 generator")
 
 
 @pytest.mark.parametrize("part", [0.001, 0.1, 0.5, 0.9, 0.999])
@@ -370,7 +368,7 @@ def test_truncated_files(references, reference, tmp_path, name, part):
         torch.save(torch.load(references / "rosinality_tiny.pt"), whole, _use_new_zipfile_serialization=False)
     content = whole.read_bytes()
     (tmp_path / "half.file").write_bytes(content[: int(part * len(content))])
-    refused(tmp_path / "half.file", "'half.file' is damaged or no StyleGAN2 checkpoint")
+    refused(tmp_path / "half.file", "'half.file' is damaged or not a StyleGAN2 generator")
 
 
 def test_damaged_bytes_never_do_more_than_fail(references, tmp_path):
@@ -404,7 +402,7 @@ def test_other_networks(ada, tmp_path, tensors):
     torch.save({"g_ema": {"layer1.0.conv1.weight": torch.zeros(3, 3)}}, tmp_path / "resnet.pt")
     refused(tmp_path / "resnet.pt", "'layer1.0.conv1.weight', which StyleGAN2 does not have")
     save_file({"a": torch.zeros(3)}, tmp_path / "other.safetensors")
-    refused(tmp_path / "other.safetensors", "not saved as a generator by Atelier")
+    refused(tmp_path / "other.safetensors", "not saved as a StyleGAN2 generator by Atelier")
 
 
 @pytest.mark.parametrize(
@@ -432,11 +430,12 @@ def test_wrong_tensors(ada, tensors):
     refused(change(synthesis__b16__torgb__bias=None), "lacks the tensor 'synthesis.b16.torgb.bias'")
     refused(change(mapping__fc0__weight=None), "lacks the tensor 'mapping.fc0.weight'")
     refused(change(synthesis__b16__conv0__affine__weight=torch.zeros(9, 14)),
-            r"'synthesis.b16.conv0.affine.weight' is of shape \(9, 14\) where the others want \(10, 14\)")  # fmt: skip
+            r"'synthesis.b16.conv0.affine.weight' is of shape \(9, 14\) where \(10, 14\) is wanted")  # fmt: skip
     refused(change(synthesis__b8__conv0__weight=torch.zeros(10, 12, 1, 1)), r"shape \(10, 12, 1, 1\)")
     refused(change(synthesis__b4__const=torch.zeros(12, 8, 4)), "square")
     refused(change(synthesis__b4__const=torch.full((12, 4, 4), torch.nan)), "'synthesis.b4.const' .* not finite")
-    refused(change(synthesis__b8__skip__weight=torch.zeros(10, 12, 1, 1)), "'synthesis.b8.skip.weight', which")
+    refused(change(synthesis__b8__skip__weight=torch.zeros(10, 12, 1, 1)),
+            "'synthesis.b8.skip.weight', which a StyleGAN2 generator with the 'skip' architecture does")  # fmt: skip
     refused(change(mapping__w_avg=torch.zeros(14, dtype=torch.int64)), "type torch.int64")
     refused(change(synthesis__b24__conv1__weight=torch.zeros(2, 2, 3, 3)), "block of 24 px")
     refused(change(synthesis__b65536__conv1__weight=torch.zeros(2, 2, 3, 3)), "block of 65536 px")
@@ -469,18 +468,12 @@ def test_wrong_tensorflow_files(tmp_path, tensors):
 # ---------------------------------------------------------------------------------------------- files that lie
 
 
-def test_huge_files_are_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint_module, "MAX_FILE_BYTES", 1000)
-    (tmp_path / "huge.pkl").write_bytes(b"\x80\x04" + b"N" * 2000)
-    refused(tmp_path / "huge.pkl", "has 2002 bytes")
-
-
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
 def test_tensors_that_claim_more_than_there_is(tmp_path, tensors, zipped):
     g_ema, latent_avg = to_rosinality(tensors)
     huge = torch.zeros(1).expand(1 << 20, 1 << 20)  # 4 TiB if it were copied
     torch.save({"g_ema": g_ema | {"style.1.weight": huge}}, tmp_path / "huge.pt", _use_new_zipfile_serialization=zipped)
-    refused(tmp_path / "huge.pt", "more than 268435456 numbers")
+    refused(tmp_path / "huge.pt", "more than 536870912 numbers")
 
 
 def test_tensors_beyond_their_storage(ada):
@@ -490,39 +483,6 @@ def test_tensors_beyond_their_storage(ada):
     for changed in (b"K\x01K\x0e", b"K\x00K\x0f"):
         path.write_bytes(content[:place] + changed + content[place + len(changed) :])
         refused(path, "larger than its storage")
-
-
-def test_a_storage_that_claims_more_than_there_is(tmp_path, tensors):
-    g_ema, latent_avg = to_rosinality(tensors)
-    path = tmp_path / "g.pt"
-    torch.save({"g_ema": g_ema, "latent_avg": latent_avg}, path, _use_new_zipfile_serialization=False)
-    content = path.read_bytes()
-    assert content.count(b"M@\x01") >= 1  # 320 numbers of style.1.weight: its storage and its size
-    path.write_bytes(content.replace(b"M@\x01N", b"J\xff\xff\xff\x7fN"))
-    refused(path, "damaged")
-
-
-def test_zip_bombs(tmp_path):
-    path = tmp_path / "bomb.pt"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", b"\x80\x02" + b"N" * (64 << 20))
-    assert path.stat().st_size < 1 << 20
-    refused(path, "compressed")
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("archive/data.pkl", b"\x80\x02" + b"N" * (17 << 20))
-    refused(path, "index is larger than 16 MiB")
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("word/document.xml", b"a document")
-    refused(path, "a zip archive of something else")
-
-
-def test_foreign_byte_order(tmp_path, tensors):
-    g_ema, latent_avg = to_rosinality(tensors)
-    torch.save({"g_ema": g_ema}, tmp_path / "little.pt")
-    with zipfile.ZipFile(tmp_path / "little.pt") as old, zipfile.ZipFile(tmp_path / "big.pt", "w") as new:
-        for info in old.infolist():
-            new.writestr(info.filename, b"big" if info.filename.endswith("byteorder") else old.read(info))
-    refused(tmp_path / "big.pt", "byte order")
 
 
 def test_modules_within_modules_without_end(tmp_path, tensors):

@@ -20,7 +20,7 @@ from engines.base import EngineError
 __all__ = ["Global", "Record", "read_pickle"]
 
 MAX_STEPS = 1_000_000
-"""Opcodes; a checkpoint of 1024 px has about 50,000. A step may be a byte in the file and 100 in memory."""
+"""Opcodes; a StyleGAN2 of 1024 px has about 50,000. A step may be a byte in the file and 100 in memory."""
 
 DICTS = {"collections.OrderedDict", "dnnlib.EasyDict", "dnnlib.util.EasyDict"}
 
@@ -51,7 +51,7 @@ NAMES = DICTS | {
     *(f"torch.{kind}Storage" for kind in STORED),
     *(f"torch.{kind}" for kind in ("bfloat16", "bool", "float16", "float32", "float64", "int32", "int64", "uint8")),
 }
-"""All that checkpoints of StyleGAN2 name. None of them is ever looked up; a file that names another is refused."""
+"""All that the checkpoints in use name. None of them is ever looked up; a file that names another is refused."""
 
 PUSHED = {"BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
           "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}  # fmt: skip
@@ -94,7 +94,7 @@ def read_pickle(file: BinaryIO, persistent_load: Callable[[Any], Any] | None = N
 
     for step, (opcode, value, _) in enumerate(pickletools.genops(file)):
         if step == MAX_STEPS:
-            raise EngineError(f"The file has more than {MAX_STEPS} steps, far more than a StyleGAN2; choose another.")
+            raise EngineError(f"The file has more than {MAX_STEPS} steps, far more than any model; choose another.")
         match opcode.name:
             case name if name in PUSHED:
                 stack.append(value)

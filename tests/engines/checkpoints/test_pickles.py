@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from engines.base import EngineError
+from engines.checkpoints.pickles import MAX_STEPS, Global, Record, read_pickle
 from engines.stylegan2 import load_generator
-from engines.stylegan2._pickles import MAX_STEPS, Global, Record, read_pickle
 
 
 def read(content: bytes):

@@ -1,15 +1,14 @@
-"""Torch files are read and never run: of both formats, damaged, malicious, and with tensors that lie."""
+"""Files are read and never run: torch's of both formats and our own, damaged, malicious, and with tensors that lie."""
 
-import argparse
-import zipfile
+import pickle
 from functools import partial
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
-from engines.faces import _torch_files
-from engines.faces._torch_files import attributes, fill, open_torch_file
+from engines.checkpoints import OwnFile, files, fill, open_checkpoint, save_own, tensors
 from tests.engines.faces.twins import Calls
 
 FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
@@ -17,10 +16,10 @@ FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before t
 
 def load(path, pick=lambda value: value) -> nn.Module:
     """A small network with all kinds of tensors."""
-    with open_torch_file(path, "a network") as value:
+    with open_checkpoint(path, "a network") as value:
         with torch.device("meta"):
             network = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3))
-        fill(network, pick(value))
+        fill(network, pick(value), "a network")
     return network
 
 
@@ -62,19 +61,10 @@ def test_parameters_other_precisions_and_no_counters(state, write, zipped):
         assert torch.equal(network.state_dict()[name], tensor.float())
 
 
-@FORMATS
-@pytest.mark.parametrize("options", [{"size": 1024, "device": "cuda:0"}, argparse.Namespace(size=1024, paths=["a"])])
-def test_options(write, zipped, options):
-    with open_torch_file(write({"opts": options}, zipped), "a network") as value:
-        assert attributes(value["opts"])["size"] == 1024
-
-
-def test_options_that_are_none(write, refused):
-    def read(path):
-        with open_torch_file(path, "a network") as value:
-            attributes(value)
-
-    refused("place of its options", read, write([1, 2]))
+def test_plain_pickles_are_values(tmp_path):
+    (tmp_path / "plain.pkl").write_bytes(pickle.dumps({"prompt": "a red apple", "steps": list(range(9))}))
+    with open_checkpoint(tmp_path / "plain.pkl", "a network") as value:
+        assert value == {"prompt": "a red apple", "steps": list(range(9))}
 
 
 # ---------------------------------------------------------------------------------------------- wrong files
@@ -114,10 +104,10 @@ def test_wrong_tensors(state, write, refused):
     for damage in (torch.nan, torch.inf, -torch.inf):
         damaged = torch.tensor([1, damage, 2])
         refused("'1.bias' has numbers that are not finite", load, with_change(**{"1__bias": damaged}))
-    refused("has '2.weight', which", load, with_change(**{"2__weight": torch.zeros(3)}))
+    refused("has '2.weight', which a network does not have", load, with_change(**{"2__weight": torch.zeros(3)}))
     refused("type torch.int64", load, with_change(**{"0__bias": torch.zeros(3, dtype=torch.int64)}))
     refused("place of the tensor '0.bias'", load, with_change(**{"0__bias": "text"}))
-    refused("has '7', which", load, write(state | {7: torch.zeros(2)}))
+    refused("has '7', which a network does not have", load, write(state | {7: torch.zeros(2)}))
     for other in (3, [state], "text", None):
         refused("holds no tensors by name", load, write(other))
 
@@ -130,9 +120,9 @@ def test_sizes_are_checked_before_numbers_are_read(state, write, refused, zipped
 
 def test_huge_networks_and_files(state, write, refused, monkeypatch):
     path = write(state)
-    monkeypatch.setattr(_torch_files, "MAX_ELEMENTS", 20)
+    monkeypatch.setattr(tensors, "MAX_ELEMENTS", 20)
     refused("more than 20 numbers", load, path)
-    monkeypatch.setattr(_torch_files, "MAX_FILE_BYTES", 100)
+    monkeypatch.setattr(files, "MAX_FILE_BYTES", 100)
     refused(f"it has {path.stat().st_size} bytes", load, path)
 
 
@@ -152,14 +142,58 @@ def test_nothing_runs(state, write, refused, tmp_path, zipped, place):
     assert target.exists()
 
 
-def test_zip_bombs(write, refused, tmp_path):
-    path = tmp_path / "bomb.pth"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", b"\x80\x02" + b"N" * (8 << 20))
-    refused("compressed", load, path)
-
-
 def test_errors_of_the_caller_name_the_file_too(state, write, refused):
     refused(
         "'network.pth' is damaged or not a network", partial(load, pick=lambda value: value["encoder"]), write(state)
     )
+
+
+# ---------------------------------------------------------------------------------------------- our own files
+
+
+def opened(path, own_format="atelier-network-1"):
+    with open_checkpoint(path, "a network", own_format) as value:
+        return value
+
+
+def test_own_files(state, tmp_path):
+    network = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3, track_running_stats=False))
+    for half in (False, True):
+        path = tmp_path / f"{half}.safetensors"
+        save_own(network, path, "atelier-network-1", {"prompt": "빨간 머리"}, half=half)
+        value = opened(path)
+        assert isinstance(value, OwnFile)
+        assert value.metadata == {"prompt": "빨간 머리"}
+        assert value.tensors.keys() == network.state_dict().keys()
+        for name, tensor in network.state_dict().items():
+            assert torch.equal(value.tensors[name], tensor.half().float() if half else tensor)
+
+
+def test_numbers_beyond_half_precision(tmp_path, refused):
+    network = nn.Linear(2, 1)
+    network.weight.data[0, 0] = 1e5
+    save = partial(save_own, network, tmp_path / "own.safetensors", "atelier-network-1", {})
+    refused("beyond the range of fp16; save it with half=False", partial(save, half=True))
+    assert list(tmp_path.iterdir()) == []
+    save(half=False)
+    assert opened(tmp_path / "own.safetensors").tensors["weight"][0, 0] == 1e5
+
+
+def test_safetensors_of_others(tmp_path, refused):
+    path = tmp_path / "other.safetensors"
+    for metadata in (None, {"format": "pt"}):
+        save_file({"a": torch.zeros(30)}, path, metadata)
+        refused("'other.safetensors': The file was not saved as a network by Atelier", opened, path)
+    refused("'other.safetensors' is damaged or not a network", opened, path, "")  # where there are no own ones
+
+
+def test_own_files_that_lie(tmp_path, refused, monkeypatch):
+    path = tmp_path / "own.safetensors"
+    save_own(nn.Linear(14, 3), path, "atelier-network-1", {}, half=False)
+    content = path.read_bytes()
+    for lie in ((1 << 62).to_bytes(8, "little") + content[8:], content.replace(b"[3,14]", b"[9,99]"), content[:-1]):
+        path.write_bytes(lie)
+        refused("'own.safetensors' is damaged or not a network", opened, path)
+    path.write_bytes(content)
+    monkeypatch.setattr(tensors, "MAX_ELEMENTS", 44)
+    refused("more than 44 numbers", opened, path)

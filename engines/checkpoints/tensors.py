@@ -1,7 +1,7 @@
 """Tensors from the records of a pickle: torch's two file formats, and NumPy's arrays.
 
-A tensor stays a reference into its file until it is asked for, so a discriminator or an optimiser beside the generator
-costs nothing. Nothing is allocated before it is known that the bytes are there and how many numbers there will be.
+A tensor stays a reference into its file until it is asked for, so an optimiser beside the network costs nothing.
+Nothing is allocated before it is known that the bytes are there and how many numbers there will be.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ import torch
 from torch import Tensor
 
 from engines.base import EngineError
-from engines.stylegan2._pickles import Global, Record, read_pickle
+from engines.checkpoints.pickles import Global, Record, read_pickle
 
-__all__ = ["Budget", "number", "read_torch_legacy", "read_torch_zip", "to_tensor"]
+__all__ = ["Budget", "claimed_shape", "number", "read_torch_pickle", "read_torch_zip", "to_tensor"]
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 MAX_INDEX_BYTES = 16 << 20
 """Of the pickle in a torch file, which only says where the numbers are; a checkpoint with optimisers has 1 MiB."""
-MAX_ELEMENTS = 1 << 28
-"""Numbers in one generator, 1 GiB of them; the largest published one has an eighth of it."""
+MAX_ELEMENTS = 1 << 29
+"""Numbers in one network, 2 GiB of them; the largest in use, the encoder of e4e, has half of it."""
 
 STORAGES = {
     "torch.FloatStorage": torch.float32,
@@ -50,14 +50,14 @@ DTYPES = {"f2", "f4", "f8", "i4", "i8"}
 
 @dataclass
 class Budget:
-    """How many numbers may still be allocated."""
+    """How many numbers have been allocated for a network."""
 
-    elements: int = MAX_ELEMENTS
+    taken: int = 0
 
     def take(self, shape: tuple[int, ...]) -> None:
-        self.elements -= math.prod(shape)
-        if self.elements < 0:
-            raise EngineError(f"The file claims more than {MAX_ELEMENTS} numbers for its generator; choose another.")
+        self.taken += math.prod(shape)
+        if self.taken > MAX_ELEMENTS:
+            raise EngineError(f"The file claims more than {MAX_ELEMENTS} numbers for one network; choose another.")
 
 
 @dataclass
@@ -99,13 +99,16 @@ def read_torch_zip(file: BinaryIO) -> Any:
     return read_pickle(io.BytesIO(archive.read(index)), persistent_load)
 
 
-def read_torch_legacy(file: BinaryIO) -> Any:
-    """The value `torch.save` wrote before torch 1.6, and still writes within other pickles.
+def read_torch_pickle(file: BinaryIO) -> Any:
+    """The value of a plain pickle, or what `torch.save` wrote before torch 1.6, and still writes within other pickles.
 
-    Five pickles: a magic number, a version, the kind of machine, the value, the keys of its storages in their order.
-    Then each storage: its number of elements as int64, and the elements.
+    That is five pickles: a magic number, a version, the kind of machine, the value, the keys of its storages in their
+    order. Then each storage: its number of elements as int64, and the elements.
     """
-    if read_pickle(file) != LEGACY_MAGIC or read_pickle(file) != LEGACY_PROTOCOL:
+    value = read_pickle(file)
+    if value != LEGACY_MAGIC:
+        return value
+    if read_pickle(file) != LEGACY_PROTOCOL:
         raise ValueError("it has the beginning of a file of torch, but not the rest")
     if read_pickle(file).get("little_endian") is not (sys.byteorder == "little"):
         raise ValueError("its numbers are in the byte order of another kind of machine")
@@ -147,32 +150,62 @@ def _nothing(key: str, count: int) -> bytes:
 # ---------------------------------------------------------------------------------------------- values
 
 
+def claimed_shape(values: dict[str, Any], name: str) -> tuple[int, ...]:
+    """The shape of a tensor that may not be read yet. Raises `EngineError` if there is none of this name."""
+    if type(values) is not dict:
+        raise ValueError("it holds no tensors by name")
+    if name not in values:
+        raise EngineError(f"The file lacks the tensor '{name}'; choose a complete one.")
+    value = _without_parameter(values[name])
+    if isinstance(value, Tensor):
+        return tuple(value.shape)
+    if not _is_torch_tensor(value):
+        raise ValueError(f"it has something else in the place of the tensor '{name[:80]}'")
+    return _sizes(value.args[2])
+
+
 def to_tensor(value: Any, budget: Budget) -> Tensor:
-    """The tensor or array that a record stands for, as contiguous float32 with memory of its own.
+    """The tensor or array that a record stands for, as contiguous float32 with memory of its own; a tensor as it is.
 
     Raises `ValueError` for anything else, other types of numbers, or numbers that are not in the file.
     """
-    for _ in range(3):  # a parameter, or a parameter with a state, holds a tensor
-        if type(value) is Record and value.name.startswith("torch._utils._rebuild_parameter"):
-            value = value.args[0]
-    if type(value) is Record and value.name.startswith("torch._utils._rebuild_tensor"):
+    value = _without_parameter(value)
+    if isinstance(value, Tensor):
+        return value
+    if _is_torch_tensor(value):
         return _torch_tensor(*value.args[:4], budget)
     if type(value) is Record and value.name in ARRAYS:
         return _numpy_array(value.state, budget)
     raise ValueError("it has something else in the place of a tensor")
 
 
+def _without_parameter(value: Any) -> Any:
+    """The tensor that a parameter, or a parameter with a state, holds."""
+    for _ in range(3):
+        if type(value) is Record and value.name.startswith("torch._utils._rebuild_parameter"):
+            value = value.args[0]
+    return value
+
+
+def _is_torch_tensor(value: Any) -> bool:
+    return type(value) is Record and value.name.startswith("torch._utils._rebuild_tensor")
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    if type(value) is not tuple or len(value) > 8 or not all(type(n) is int and n >= 0 for n in value):
+        raise ValueError("it has a tensor of impossible size")
+    return value
+
+
 def _torch_tensor(storage: Any, offset: Any, size: Any, stride: Any, budget: Budget) -> Tensor:
     if type(storage) is Record and storage.name == "torch.storage._load_from_bytes":
-        storage = read_torch_legacy(io.BytesIO(_bytes(storage.args[0])))
+        storage = read_torch_pickle(io.BytesIO(_bytes(storage.args[0])))
     if type(storage) is not Storage:
         raise ValueError("it has a tensor without a storage")
     if not storage.dtype.is_floating_point:
         raise ValueError(f"it has weights of the type {storage.dtype}")
-    for part in (size, stride, (offset,)):
-        if type(part) is not tuple or len(part) > 8 or not all(type(n) is int and n >= 0 for n in part):
-            raise ValueError("it has a tensor of impossible size")
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    _sizes((offset,))
+    last = offset + sum((n - 1) * step for n, step in zip(_sizes(size), _sizes(stride), strict=True))
     if math.prod(size) and last >= storage.numel:
         raise ValueError("it has a tensor larger than its storage")
     budget.take(size)
@@ -188,9 +221,7 @@ def _torch_tensor(storage: Any, offset: Any, size: Any, stride: Any, budget: Bud
 
 def _numpy_array(state: Any, budget: Budget) -> Tensor:
     _, shape, dtype, is_fortran, data = state
-    if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
-        raise ValueError("it has an array of impossible size")
-    budget.take(shape)
+    budget.take(_sizes(shape))
     numbers = np.frombuffer(_bytes(data), _dtype(dtype)).reshape(shape, order="F" if is_fortran else "C")
     if numbers.dtype.kind != "f":
         raise ValueError(f"it has weights of the type {numbers.dtype}")

@@ -1,6 +1,6 @@
 import numpy as np
 
-from engines.styleclip.templates import TEMPLATES, fill_templates
+from engines.clip.templates import TEMPLATES, fill_templates
 
 
 def test_the_released_list(references):

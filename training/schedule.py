@@ -1,0 +1,19 @@
+"""The learning rate over a training."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["learning_rate"]
+
+
+def learning_rate(
+    peak: float, progress: float, warm_up: float, *, end: float = 1.0, first: float = 0.0, last: float = 0.0
+) -> float:
+    """`peak` after a linear warm-up, and all the while falling along half a cosine.
+
+    progress, warm_up, end: in one unit, as shares of the training or as steps; the rate stays after `end` as it is.
+    first, last: what is left of the warm-up's factor at the beginning, and of the cosine's at the end, from 0 to 1.
+    """
+    fall = (1 + math.cos(math.pi * min(progress, end) / end)) / 2
+    return peak * min(1.0, progress / warm_up + first) * (last + (1 - last) * fall)
