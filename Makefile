@@ -5,7 +5,7 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: app test bench torture evaluate-clip train-clip train-judge train-style swatches clean
+.PHONY: app test bench torture evaluate-clip evaluate-faces train-clip train-judge train-style train-faces swatches clean
 
 app: .venv/app
 	$(BIN)/python app.py
@@ -25,6 +25,10 @@ evaluate-clip: .venv/dev
 	$(BIN)/python -m benchmarks.drawings
 	$(BIN)/python -m benchmarks.drawings --rephrased
 
+evaluate-faces: .venv/dev
+	$(BIN)/python -m benchmarks.faces
+	$(BIN)/python -m benchmarks.edits --sheets docs
+
 train-clip: .venv/dev
 	$(BIN)/python -m training.clip
 	$(BIN)/python -m training.clip_energy --export assets/clip/atelier-pocket.safetensors
@@ -35,6 +39,13 @@ train-judge: .venv/dev
 
 train-style: .venv/dev
 	$(BIN)/python -m training.style_features
+
+train-faces: .venv/dev
+	$(BIN)/python -m training.portrait_generator
+	$(BIN)/python -m training.portrait_attributes
+	$(BIN)/python -m training.portrait_identity
+	$(BIN)/python -m training.portrait_relevance
+	$(BIN)/python -m training.portrait_mappers
 
 swatches: .venv/dev
 	$(BIN)/python -m training.swatches

@@ -9,7 +9,13 @@ from engines.base import Engine
 
 __all__ = ["ENGINES"]
 
-_HOMES = {"clipdraw": "engines.clipdraw:CLIPDraw", "styleclipdraw": "engines.styleclipdraw:StyleCLIPDraw"}
+_HOMES = {
+    "clipdraw": "engines.clipdraw:CLIPDraw",
+    "styleclipdraw": "engines.styleclipdraw:StyleCLIPDraw",
+    "styleclip-optimize": "engines.styleclip.optimize_engine:StyleCLIPOptimize",
+    "styleclip-mapper": "engines.styleclip.mapper_engine:StyleCLIPMapper",
+    "styleclip-directions": "engines.styleclip.directions_engine:StyleCLIPDirections",
+}
 """Method name → where its engine class lives. Imported on first use: listing the methods must not load torch."""
 
 

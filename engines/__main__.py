@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,12 @@ def _parser(method: type[Engine]) -> argparse.ArgumentParser:
 def _describe(spec: SettingSpec) -> str:
     if spec.choices:
         values = " | ".join(spec.choices)
-    elif spec.minimum is not None:
+    elif spec.minimum is not None and spec.maximum is not None:
         values = f"{spec.minimum:g} to {spec.maximum:g}"
     else:
-        values = {"switch": "true | false", "color": "#rrggbb", "image": "file", "svg": "file"}.get(spec.kind, "text")
+        values = {"switch": "true | false", "color": "#rrggbb", "press": "number"}.get(
+            spec.kind, "file" if spec.is_file else "text"
+        )
     star = "*" if spec.live else " "
     return f" {star} {spec.name:<22}{values:<28}default {json.dumps(spec.default)}\n{'':<5}{spec.help}"
 
@@ -194,7 +197,7 @@ class Job:
         """The studio keeps a run's pictures in its folder and names them from there."""
         for spec in self.method.Settings.specs():
             value = settings.get(spec.name)
-            if spec.kind in ("image", "svg") and value and (folder / value).is_file():
+            if spec.is_file and value and (folder / value).is_file():
                 settings[spec.name] = str(folder / value)
         return settings
 
@@ -247,6 +250,9 @@ class Job:
             from engines.vector import save_svg
 
             save_svg(frame.scene, self.folder / "final.svg", background=frame.background, metadata=embedded)
+        if self.method.makes:
+            with suppress(EngineError):  # not every run leaves one
+                self.method.write_model(engine.state_dict(), self.folder / f"{self.method.makes}.safetensors")
         if self.options.timelapse:
             write_video([*self.pictures, frame.image], self.folder / "timelapse.mp4")
         report = {"method": self.method.name, "settings": settings, "models": models.used, "steps": self.records}

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin
 
 import numpy as np
@@ -26,10 +27,31 @@ if TYPE_CHECKING:
     from engines.vector import Scene
     from engines.zoo import Models
 
-__all__ = ["Engine", "EngineError", "EngineSettings", "Frame", "LiveSettings", "SettingSpec", "setting"]
+__all__ = [
+    "FILE_SUFFIXES",
+    "Engine",
+    "EngineError",
+    "EngineSettings",
+    "Frame",
+    "LiveSettings",
+    "SettingSpec",
+    "setting",
+]
 
-Kind = Literal["text", "longtext", "integer", "number", "switch", "choice", "swatch", "color", "image", "svg"]
-"""A "swatch" is a choice between pictures: its `choices` name files of engines.style.SWATCHES, or "none"."""
+Kind = Literal[
+    "text", "longtext", "integer", "number", "switch", "choice", "swatch", "color", "image", "svg", "checkpoint",
+    "press",
+]  # fmt: skip
+"""A "swatch" is a choice between pictures: its `choices` name files of engines.style.SWATCHES, or "none". A
+"checkpoint" is a file of weights. A "press" counts how often a person pressed a button."""
+
+
+FILE_SUFFIXES: dict[Kind, tuple[str, ...]] = {
+    "image": (".png", ".jpg", ".jpeg", ".webp"),
+    "svg": (".svg",),
+    "checkpoint": (".pkl", ".pt", ".pth", ".safetensors", ".npy"),
+}
+"""The kinds of settings that are files, and how such files end."""
 
 
 class EngineError(Exception):
@@ -56,7 +78,7 @@ def setting(
     """Declare one field of an `EngineSettings`: its default, its range and what a person needs to know of it.
 
     `live`: may change while a run goes on. `advanced`: folded away on the page. `kind` is derived from the
-    annotation unless given ("longtext", "color", "image", "svg" and "swatch" cannot be told from it).
+    annotation unless given (only "text", "integer", "number", "switch" and "choice" can be told from it).
     """
     extra = {
         "label": label,
@@ -87,6 +109,10 @@ class SettingSpec:
     step: float | None = None
     choices: tuple[str, ...] = ()
 
+    @property
+    def is_file(self) -> bool:
+        return self.kind in FILE_SUFFIXES
+
 
 class EngineSettings(BaseModel):
     """Immutable, validated settings of one method; the single source for page, command line, API and files."""
@@ -114,6 +140,13 @@ class EngineSettings(BaseModel):
         """The declaration of setting `name` for a subclass in which it begins with another value."""
         field = copy(cls.model_fields[name])
         field.default = default
+        return field
+
+    @classmethod
+    def made_live(cls, name: str) -> Any:
+        """The declaration of setting `name` for a subclass in which it may change while a run goes on."""
+        field = copy(cls.model_fields[name])
+        field.json_schema_extra = {**field.json_schema_extra, "live": True}
         return field
 
     def replace(self, **changes: Any) -> EngineSettings:
@@ -194,7 +227,9 @@ class Frame:
     step: steps done so far (0: the picture before the first). steps: how many the run will have.
     render: draws the picture, (H, W, 3) uint8 RGB; called at most once, and only if somebody looks (`image`).
     losses: term → value. scene, background: the drawing as vectors and the RGB in [0, 1] behind it, where the method
-    has them. extras: further pictures (grids, before/after), (H, W, 3) uint8. status: one short sentence or "".
+    has them. before: what the picture was before it was edited, (H, W, 3) uint8, for a view that compares the two.
+    status: one short sentence or "".
+    is_resting: nothing more happens until a live setting changes; the next frame then obeys it.
     """
 
     step: int
@@ -203,8 +238,9 @@ class Frame:
     losses: dict[str, float] = field(default_factory=dict)
     scene: Scene | None = None
     background: tuple[float, float, float] | None = None
-    extras: tuple[np.ndarray, ...] = ()
+    before: np.ndarray | None = None
     status: str = ""
+    is_resting: bool = False
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -229,6 +265,10 @@ class Engine(ABC):
     summary: ClassVar[str]
     """One sentence."""
     Settings: ClassVar[type[EngineSettings]]
+    draws: ClassVar[bool] = False
+    """Whether its frames carry a scene of strokes."""
+    makes: ClassVar[str] = ""
+    """What a run leaves beside pictures, for other runs to use ("mapper"); `write_model` writes it."""
 
     def __init__(self, models: Models):
         self.models = models
@@ -237,7 +277,8 @@ class Engine(ABC):
     def run(self, settings: EngineSettings, live: LiveSettings | None = None) -> Iterator[Frame]:
         """Yield a frame for the start (or for the loaded state), then one after every step.
 
-        Settings are read from `live.current` at every step; without `live` they stay as given.
+        Settings are read from `live.current` at every step; without `live` they stay as given, and a run that would
+        rest (`Frame.is_resting`) ends.
         Raises `EngineError` with one clear sentence when a person can mend what is wrong.
         """
 
@@ -246,3 +287,11 @@ class Engine(ABC):
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+    @classmethod
+    def write_model(cls, state: dict[str, Any], path: Path) -> None:
+        """Write what a run `makes`, as it is in the `state_dict()` of an engine, as safetensors.
+
+        Raises `EngineError` when there is nothing to write yet.
+        """
+        raise EngineError(f"A run of {cls.title} leaves no model; export a picture instead.")

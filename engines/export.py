@@ -15,7 +15,7 @@ from typing import Any
 from xml.parsers import expat
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from engines.base import EngineError
 from engines.files import replacing
@@ -55,8 +55,9 @@ def write_video(frames: Iterable[np.ndarray], path: Path, fps: int = 25, hold: f
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = Fraction(1, fps)
         for image in chain([first], frames):
-            margins = ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0))
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.pad(image, margins, "edge"), "rgb24")))
+            fitted = _fitted(image, *first.shape[:2])
+            margins = ((0, height - fitted.shape[0]), (0, width - fitted.shape[1]), (0, 0))
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.pad(fitted, margins, "edge"), "rgb24")))
         file.mux(stream.encode())
 
 
@@ -69,6 +70,16 @@ def write_animation(frames: Iterable[np.ndarray], path: Path, fps: int = 25, hol
     options = {"disposal": 1} if path.suffix == ".gif" else {"quality": 82, "method": 2}
     with replacing(Path(path)) as temporary:
         pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=durations, loop=0, **options)
+
+
+def _fitted(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A picture of another size than the first, in the middle of a white sheet of that size."""
+    if image.shape[:2] == (height, width):
+        return image
+    small = ImageOps.contain(Image.fromarray(image), (width, height), Image.Resampling.LANCZOS)
+    sheet = Image.new("RGB", (width, height), "white")
+    sheet.paste(small, ((width - small.width) // 2, (height - small.height) // 2))
+    return np.asarray(sheet)
 
 
 def _held(frames: Iterable[np.ndarray], times: int) -> Iterator[np.ndarray]:

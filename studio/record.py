@@ -9,15 +9,17 @@ outputs/2026-11-21/clipdraw-0007-a-red-apple/
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import unicodedata
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from engines.base import EngineError, EngineSettings
+from engines.base import FILE_SUFFIXES, EngineError, EngineSettings
 from engines.files import write_text
 
 __all__ = [
@@ -37,13 +39,14 @@ __all__ = [
 Changes = list[tuple[int, dict[str, Any]]]
 """What became of the live settings: (steps done when it changed, the new values)."""
 
-_INPUT_SUFFIXES = {"image": {".png", ".jpg", ".jpeg", ".webp"}, "svg": {".svg"}}
-_MAX_INPUT_BYTES = 64 * 1024**2
+_MAX_INPUT_BYTES = {"image": 64 * 1024**2, "svg": 64 * 1024**2, "checkpoint": 4 * 1024**3}
 
 
 class RunState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
+    RESTING = "resting"
+    """It shows what its settings say, and makes no further step until one of them changes."""
     PAUSED = "paused"
     STOPPED = "stopped"
     FINISHED = "finished"
@@ -157,22 +160,32 @@ def copy_inputs(settings: type[EngineSettings], values: dict[str, Any], folder: 
 
 def _copy_input(name: str, kind: str, source: Path, inputs: Path) -> Path:
     suffix = source.suffix.lower()
-    if suffix not in _INPUT_SUFFIXES[kind]:
-        wanted = ", ".join(sorted(_INPUT_SUFFIXES[kind]))
+    if suffix not in FILE_SUFFIXES[kind]:
+        wanted = ", ".join(FILE_SUFFIXES[kind])
         raise EngineError(f"Setting '{name}': '{source.name}' cannot be read; choose a file that ends with {wanted}.")
     if not source.is_file():
         raise EngineError(f"Setting '{name}': there is no file '{source.name}'; choose it again.")
-    if source.stat().st_size > _MAX_INPUT_BYTES:
-        raise EngineError(f"Setting '{name}': '{source.name}' is bigger than 64 MB; choose a smaller file.")
+    if source.stat().st_size > _MAX_INPUT_BYTES[kind]:
+        limit = _MAX_INPUT_BYTES[kind] // 1024**2
+        raise EngineError(f"Setting '{name}': '{source.name}' is bigger than {limit} MB; choose a smaller file.")
     inputs.mkdir(exist_ok=True)
     number = len(list(inputs.glob(f"{name}-*"))) + 1  # earlier ones stay: a replay needs them
     target = inputs / f"{name}-{number}{suffix}"
     try:
-        shutil.copyfile(source, target)
+        _copy(source, target, is_large=kind == "checkpoint")
     except OSError as error:
         sentence = f"Setting '{name}': '{source.name}' could not be copied ({error.strerror}); choose another file."
         raise EngineError(sentence) from None
     return target
+
+
+def _copy(source: Path, target: Path, *, is_large: bool) -> None:
+    """Large files are never written to, so one on the same disk can stand in two places."""
+    if is_large:
+        with suppress(OSError):
+            os.link(source, target)
+            return
+    shutil.copyfile(source, target)
 
 
 def relative_inputs(settings: type[EngineSettings], values: dict[str, Any]) -> dict[str, Any]:
@@ -195,4 +208,4 @@ def without_inputs(settings: type[EngineSettings], values: dict[str, Any]) -> di
 
 
 def _file_settings(settings: type[EngineSettings]) -> dict[str, str]:
-    return {spec.name: spec.kind for spec in settings.specs() if spec.kind in _INPUT_SUFFIXES}
+    return {spec.name: spec.kind for spec in settings.specs() if spec.is_file}

@@ -177,6 +177,15 @@ def _state(run: Run, path: Path, _embed: bool) -> None:
     _copy(newest, path)
 
 
+def _model(run: Run, path: Path, _embed: bool) -> None:
+    newest = run.log.checkpoints.newest()
+    if newest is None:
+        raise EngineError("Nothing is saved of this run yet; pause it and export again.")
+    from engines.state_file import load_state
+
+    run.engine.write_model(load_state(newest), path)
+
+
 def _settings(run: Run, path: Path, _embed: bool) -> None:
     _copy(run.folder / "settings.json", path)
 
@@ -191,6 +200,7 @@ KINDS: dict[str, tuple[str, Callable[[Run, Path, bool], None]]] = {
     "webp": (".webp", _webp),
     "strokes-mp4": ("-strokes.mp4", _strokes_mp4),
     "state": (".safetensors", _state),
+    "model": ("-model.safetensors", _model),
     "settings": (".json", _settings),
 }
 """Kind of export → (how its file name ends, what writes it)."""

@@ -17,7 +17,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-from engines.base import EngineError, EngineSettings, Frame, LiveSettings
+from engines.base import Engine, EngineError, EngineSettings, Frame, LiveSettings
 from studio import results
 from studio.executor import LocalExecutor
 from studio.lane import Lane
@@ -51,6 +51,7 @@ class _Order(Enum):
     OPEN = auto()
     ADVANCE = auto()
     QUEUE = auto()
+    REST = auto()
     PAUSE = auto()
     STOP = auto()
 
@@ -62,7 +63,7 @@ class Run:
         self,
         folder: Path,
         record: Record,
-        settings_class: type[EngineSettings],
+        engine: type[Engine],
         make_executor: Callable[[], LocalExecutor],
         lane: Lane,
         embeds_settings: Callable[[], bool],
@@ -76,7 +77,8 @@ class Run:
         self.embeds_settings = embeds_settings
         """Whether files that are made of this run carry its settings, unless somebody says so."""
 
-        self.log = Logbook(folder, record, settings_class)
+        self.engine = engine
+        self.log = Logbook(folder, record, engine.Settings)
         self.live: LiveSettings = self.log.last_settings()
         self.state = record.state
         self._complaint = record.message
@@ -292,7 +294,11 @@ class Run:
             if order is _Order.STOP:
                 return RunState.STOPPED
             elif order is _Order.PAUSE:
-                self._hold(executor)
+                self._save(executor)
+                self._hold(executor, order, RunState.PAUSED)
+            elif order is _Order.REST:
+                self._unsaved = True
+                self._hold(executor, order, RunState.RESTING)
             elif order is _Order.QUEUE:
                 self._queue_up()
             elif order is _Order.OPEN:
@@ -305,21 +311,29 @@ class Run:
             return _Order.STOP
         if self._goal is _Goal.PAUSE and self._singles == 0 and self._rewind_to is None:
             return _Order.PAUSE
+        if self._is_settled():
+            return _Order.REST
         if not self._lane.has(self):
             return _Order.QUEUE
         return _Order.OPEN if self._reopen else _Order.ADVANCE
 
-    def _hold(self, executor: LocalExecutor) -> None:
-        """Paused: saved, the device given back, until there is another order."""
-        self._save(executor)
+    def _is_settled(self) -> bool:
+        """Whether the newest frame says that only a change of settings brings another, and there was none since."""
+        frame = self._latest.frame
+        if self._reopen or self._singles or frame is None:
+            return False
+        return frame.is_resting and self.live.current == self._obeyed
+
+    def _hold(self, executor: LocalExecutor, order: _Order, state: RunState) -> None:
+        """The device is given back until there is another order."""
         self._lane.leave(self)
         with self._changed:
-            self._set_state(RunState.PAUSED)
-            while self._order() is _Order.PAUSE:
-                # A slider that is dragged while the run is paused is saved when the hand rests.
+            self._set_state(state)
+            while self._order() is order:
+                # While a slider is dragged nothing is written; it is saved when the hand rests.
                 disturbed = self._changed.wait(timeout=1.0 if self._unsaved else None)
                 if self._unsaved and not disturbed:
-                    self._write_record()
+                    self._save(executor)
 
     def _queue_up(self) -> None:
         self._lane.join(self)

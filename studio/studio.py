@@ -240,7 +240,7 @@ class Studio:
         def make_executor() -> LocalExecutor:
             return LocalExecutor(engine_class, lambda: self._open_models(record.choice, self.device))
 
-        run = Run(folder, record, engine_class.Settings, make_executor, self._lane, lambda: self.embed_settings)
+        run = Run(folder, record, engine_class, make_executor, self._lane, lambda: self.embed_settings)
         self._known[run.id] = run
         return run
 

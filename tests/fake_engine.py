@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from engines.base import Engine, EngineError, EngineSettings, Frame, LiveSettings, setting
 from engines.vector import Scene
 
-__all__ = ["FAKE_ENGINES", "FakeEngine", "FakeModels", "FakePictures", "FakeSettings"]
+__all__ = ["FAKE_ENGINES", "FakeEngine", "FakeModels", "FakePictures", "FakeSettings", "FakeView"]
 
 CANVAS = 64
 
@@ -64,6 +66,7 @@ class FakeEngine(Engine):
     summary = "Strokes that wander, for tests."
     Settings = FakeSettings
     draws = True
+    makes = "numbers"
 
     def __init__(self, models: Any):
         super().__init__(models)
@@ -95,6 +98,10 @@ class FakeEngine(Engine):
         self._step, self._points = state["step"], state["points"]
         self._random.set_state(state["random"])
 
+    @classmethod
+    def write_model(cls, state: dict[str, Any], path: Path) -> None:
+        save_file({"points": state["points"]}, path)
+
     def _frame(self, settings: FakeSettings) -> Frame:
         points = self._points
         return Frame(
@@ -115,7 +122,23 @@ class FakePictures(FakeEngine):
     draws = False
 
 
-FAKE_ENGINES = {engine.name: engine for engine in (FakeEngine, FakePictures)}
+class FakeView(FakeEngine):
+    """Shows what its settings say, and rests until they change."""
+
+    name = "fake-view"
+    title = "Fake view"
+
+    def run(self, settings: FakeSettings, live: LiveSettings | None = None) -> Iterator[Frame]:
+        while True:
+            current = settings if live is None else live.current
+            self._points = torch.full((current.strokes, 4, 2), current.pen_width)
+            yield replace(self._frame(current), is_resting=True)
+            if live is None:
+                return
+            self._step += 1
+
+
+FAKE_ENGINES = {engine.name: engine for engine in (FakeEngine, FakePictures, FakeView)}
 
 
 def _picture(points: torch.Tensor, settings: FakeSettings) -> np.ndarray:

@@ -10,17 +10,19 @@ Per batch, with t the texts (names or captions) and all similarities cosines:
 - t → pictures with further negatives: the tower's drawings of the same names, disguised twins (another hue, grey or
   lines: named rightly, but liked less than the true colours) and patch-shuffled twins (the right colours in no shape);
 - softplus(20 (negative − picture) + 2) for each of these pairs;
-- one adversarial pass, L∞ or L2 by lot.
+- portraits → the phrases for each of their attributes ("a face with glasses", "a face without glasses");
+- one adversarial pass, L∞ or L2 by lot. Not for portraits: perturbations as large as that hide a smile, and a picture
+  that a generator makes cannot be perturbed at will.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import time
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -33,9 +35,13 @@ from engines.clip.augment import apply_views, random_views
 from engines.clip.guidance import SCALE, certainties
 from engines.vector import composite, rasterize
 from training.clip import ASSETS, MODEL, ascend, evaluate, make_composer, save_checkpoint, shuffle_patches
+from training.portrait_pool import PortraitPool
 from training.retrieval import MEAN, STD, name_embeddings
-from training.weights import load_weights, save_weights
-from training.worlds.captions import caption
+from training.schedule import learning_rate
+from training.weights import load_weights, save_weights, update_average
+from training.worlds.captions import caption, styled
+from training.worlds.portrait_captions import ASKED, Saying, attribute_phrases, describe
+from training.worlds.portraits import Portraits
 from training.worlds.scenes import compose_scenes
 from training.worlds.strokes import POINTS, StrokeCopies, scenes_of, stroke_template
 from training.worlds.styles import STYLES, apply_styles
@@ -43,9 +49,13 @@ from training.worlds.subjects import load_subjects
 
 BATCH, DRAWN = 96, 40
 """Pictures of one subject in a batch, and how many of them also have a drawing."""
-STYLED, SCENES, WORDED = 12, 12, 0.3
-"""Further pictures, known by their captions alone: two styles each of some subjects, and scenes of several things; and
-what each counts beside a picture of one subject. Drawings grow worse when they count in full."""
+STYLED, SCENES, PORTRAITS, WORDED = 12, 12, 96, 0.3
+"""Further pictures, known by their captions alone: two styles each of some subjects, scenes of several things, and
+portraits; and what each counts beside a picture of one subject. Drawings grow worse when they count in full."""
+RESTYLED, PAINTINGS = 12, 8000
+"""How many of the portraits are repainted in a style, and how many there are to choose from."""
+ASKED_WEIGHT = 3.0
+"""Weight of telling a portrait's attributes."""
 TWINS, SHUFFLED = 24, 16
 """How many of them also stand there disguised, and with their patches in disorder."""
 RECOGNISED = 0.6
@@ -148,9 +158,9 @@ class Drawings:
 
 
 class EnergyTrainer:
-    def __init__(self, batches: int, seed: int, start: Path, copies: Path, device: str):
+    def __init__(self, batches: int, seed: int, start: Path, copies: Path, device: str, peak_rate: float = PEAK_LR):
         torch.manual_seed(seed)
-        self.batches, self.seed, self.batch, self.device = batches, seed, 0, device
+        self.batches, self.seed, self.batch, self.device, self.peak_rate = batches, seed, 0, device, peak_rate
         self.subjects = load_subjects()
         self.composer = make_composer(self.subjects)
         self.copies = StrokeCopies.cached(self.composer.atlas, copies)
@@ -164,10 +174,11 @@ class EnergyTrainer:
         text = [parameter for name, parameter in self.model.named_parameters() if not name.startswith("visual.")]
         self.optimizer = torch.optim.AdamW(
             [{"params": visual, "share": 1.0}, {"params": text, "share": TEXT_SHARE}],
-            lr=PEAK_LR, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98), fused=True,
+            lr=peak_rate, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98), fused=True,
         )  # fmt: skip
         self.generator = torch.Generator().manual_seed(seed)
         self.drawings = Drawings(len(self.subjects), self.generator, device)
+        self.gallery = PortraitPool(PAINTINGS, self.composer.size, torch.Generator().manual_seed(seed))
 
     def step(self) -> dict[str, float]:
         self.rng = random.Random(self.seed * 7_919 + self.batch)
@@ -188,33 +199,37 @@ class EnergyTrainer:
         pictures, twins = self._pictures(index)
         shuffled = shuffle_patches(pictures[-SHUFFLED:], self.generator)
         worded, captions, styled_index = self._worded()
+        people, portraits, sayings = self._portraits()
         pictures = pictures.to(self.device).requires_grad_(True)
-        others = [x.to(self.device) for x in (worded, twins, shuffled)]
+        others = [x.to(self.device) for x in (portraits, worded, twins, shuffled)]
         features = self._encode(torch.cat([pictures, *others, cheats]))
-        text = self._texts([caption(self.subjects[i], self.rng) for i in index.tolist()] + captions)
+        names = [caption(self.subjects[i], self.rng) for i in index.tolist()]
+        text = self._texts(names + [saying.text for saying in sayings] + captions)
         # of which picture each column is a false likeness: the middle's twins, the last ones shuffled, the first drawn
-        rows = torch.arange(BATCH + STYLED + SCENES)
+        rows = torch.arange(BATCH + PORTRAITS + STYLED + SCENES)
         twinned = slice(DRAWN, DRAWN + TWINS)
         source = torch.cat([rows, rows[twinned], rows[BATCH - SHUFFLED : BATCH], rows[:DRAWN]]).to(self.device)
-        matching, energy = self._matching(features, text, source)
-        groups = [BATCH, STYLED, SCENES, TWINS, SHUFFLED, DRAWN]
-        real, styled, _, disguised, _, _ = features.split(groups)
+        matching, energy = self._matching(features, text, source, self._also_true(people, sayings, len(source)))
+        groups = [BATCH, PORTRAITS, STYLED, SCENES, TWINS, SHUFFLED, DRAWN]
+        real, faces, restyled, _, disguised, _, _ = features.split(groups)
+        asked, told = self._asking(faces, people)
         # whose name says a colour is not recognised in another
         free = self.composer.recolourable[index[twinned]]
         index = index.to(self.device)
         naming, accuracy = self._naming(real, index)
-        disguises = torch.cat([disguised[free.to(self.device)], styled])
+        disguises = torch.cat([disguised[free.to(self.device)], restyled])
         recognised, _ = self._naming(disguises, torch.cat([index[twinned][free], styled_index.to(self.device)]))
-        self._descend(naming + RECOGNISED * recognised + matching + energy)
+        self._descend(naming + RECOGNISED * recognised + matching + energy + ASKED_WEIGHT * asked)
 
-        delta = self._perturbation(pictures)
-        attacked, robust_accuracy = self._naming(self._encode((pictures.detach() + delta).clamp(0, 1)), index)
+        perturbed = (pictures.detach() + self._perturbation(pictures)).clamp(0, 1)
+        attacked, robust_accuracy = self._naming(self._encode(perturbed), index)
         self._descend(attacked)
         self.drawings.renew(slots)
         self.batch += 1
         by_own = (features * text[source]).sum(1).detach().split(groups)
-        named = zip(("real", "styled", "scene", "twin", "shuffled", "drawn"), by_own, strict=True)
+        named = zip(("real", "portrait", "styled", "scene", "twin", "shuffled", "drawn"), by_own, strict=True)
         return {
+            "asked": asked.item(), "told": told,
             "naming": naming.item(), "attacked": attacked.item(), "matching": matching.item(), "energy": energy.item(),
             "accuracy": accuracy, "robust": robust_accuracy, **{name: values.mean().item() for name, values in named},
         }  # fmt: skip
@@ -233,21 +248,52 @@ class EnergyTrainer:
         """Styled pictures, then scenes; their captions; and the subjects of the styled ones."""
         index = torch.randperm(len(self.subjects), generator=self.generator)[: STYLED // 2].repeat(2)
         styles = torch.randperm(len(STYLES), generator=self.generator)[:STYLED]
-        styled = apply_styles(self.composer(index, self.generator, guises=False), styles, self.generator)
+        painted = apply_styles(self.composer(index, self.generator, guises=False), styles, self.generator)
         pairs = zip(index.tolist(), styles.tolist(), strict=True)
         captions = [caption(self.subjects[i], self.rng, STYLES[style]) for i, style in pairs]
         scenes, sayings, _ = compose_scenes(SCENES, self.composer.atlas, self.subjects, self.generator, self.rng)
-        return torch.cat([styled, scenes]), captions + sayings, index
+        return torch.cat([painted, scenes]), captions + sayings, index
+
+    def _portraits(self) -> tuple[Portraits, Tensor, list[Saying]]:
+        """Portraits, the first of them repainted in a style, and what is said of them."""
+        people, pictures = self.gallery.draw(PORTRAITS, 0, self.generator)
+        styles = torch.full((PORTRAITS,), -1)
+        styles[:RESTYLED] = torch.randperm(len(STYLES), generator=self.generator)[:RESTYLED]
+        pictures = apply_styles(pictures, styles, self.generator)
+        sayings = [describe(people[i : i + 1], self.rng) for i in range(PORTRAITS)]
+        for i in range(RESTYLED):
+            sayings[i] = replace(sayings[i], text=styled(sayings[i].text, STYLES[int(styles[i])], self.rng))
+        return people, pictures, sayings
+
+    def _also_true(self, people: Portraits, sayings: list[Saying], columns: int) -> Tensor:
+        """(texts, columns) bool: which captions of one portrait are also true of another."""
+        also = torch.zeros(BATCH + PORTRAITS + STYLED + SCENES, columns, dtype=torch.bool)
+        faces = slice(BATCH, BATCH + PORTRAITS)
+        also[faces, faces] = torch.stack([saying.fits(people) for saying in sayings])
+        return also.fill_diagonal_(False).to(self.device)
+
+    def _asking(self, faces: Tensor, people: Portraits) -> tuple[Tensor, float]:
+        """Mean loss over ASKED, and the share of right answers; what is hidden is not asked."""
+        phrases = [attribute_phrases(name, self.rng) for name in ASKED]
+        text = self._texts([text for texts in phrases for text in texts]).split([len(texts) for texts in phrases])
+        losses, right = [], []
+        for name, embeddings in zip(ASKED, text, strict=True):
+            shown = people.visible(name)
+            target = people.choices[name][shown].to(self.device)
+            scores = SCALE_UP * faces[shown.to(self.device)] @ embeddings.T
+            losses.append(F.cross_entropy(scores, target))
+            right.append((scores.argmax(1) == target).float().mean())
+        return torch.stack(losses).mean(), torch.stack(right).mean().item()
 
     def _texts(self, captions: list[str]) -> Tensor:
         with torch.autocast(self.device, torch.bfloat16):
             text = self.model.encode_text(self.tokenizer(captions).to(self.device))
         return F.normalize(text.float(), dim=-1)
 
-    def _matching(self, features: Tensor, text: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+    def _matching(self, features: Tensor, text: Tensor, source: Tensor, also: Tensor) -> tuple[Tensor, Tensor]:
         """Contrast within the batch both ways, and the energy term. Columns of `features` are the pictures, then the
-        further negatives; `source` says of which picture each is a false likeness."""
-        similarity = text @ features.T
+        further negatives; `source` says of which picture each is a false likeness, `also` what is no contrast."""
+        similarity = (text @ features.T).masked_fill(also, -1.0)
         rows = torch.arange(len(text), device=self.device)
         counts = torch.where(rows < BATCH, 1.0, WORDED) / BATCH
         to_text = F.cross_entropy(SCALE_UP * similarity[:, : len(text)].T, rows, reduction="none")
@@ -274,17 +320,14 @@ class EnergyTrainer:
         return ascend(torch.zeros_like(pictures), pictures.grad, share.to(self.device), uses_linf.to(self.device))
 
     def _descend(self, loss: Tensor) -> None:
-        progress = self.batch / self.batches
-        rate = PEAK_LR * min(1, progress / 0.03 + 0.01) * (0.01 + 0.99 * (1 + math.cos(math.pi * min(progress, 1))) / 2)
+        rate = learning_rate(self.peak_rate, self.batch / self.batches, warm_up=0.03, first=0.01, last=0.01)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
-        with torch.no_grad():
-            for slow, fast in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
-                slow.lerp_(fast, 1 - EMA) if slow.is_floating_point() else slow.copy_(fast)
+        update_average(self.average.state_dict().values(), self.model.state_dict().values(), EMA)
 
     def state_dict(self) -> dict:
         return {
@@ -312,13 +355,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--peak-rate", type=float, default=PEAK_LR, help="learning rate after the warm-up")
     parser.add_argument("--start", type=Path, default=ASSETS / f"{MODEL}.safetensors", help="weights to begin from")
     parser.add_argument("--folder", type=Path, default=Path("checkpoints/clip"))
     parser.add_argument("--export", type=Path, default=Path("checkpoints/clip/energy.safetensors"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     copies = options.folder / "stroke_copies.pt"
-    trainer = EnergyTrainer(options.batches, options.seed, options.start, copies, options.device)
+    trainer = EnergyTrainer(options.batches, options.seed, options.start, copies, options.device, options.peak_rate)
     last = options.folder / "energy.pt"
     if last.exists():
         trainer.load_state_dict(torch.load(last, weights_only=True, map_location=options.device))

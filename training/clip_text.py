@@ -3,7 +3,7 @@
 The picture tower stays as it is. The text tower learns from itself as it was (the teacher):
 - a sentence around a name (`worlds/phrasing.py`) should come to where the teacher puts the bare name, and be nearer to
   it than to all other names;
-- names, captions, styles and scenes stay where the teacher puts them.
+- names, captions, styles, scenes and what is said of portraits stay where the teacher puts them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from training.schedule import learning_rate
 from training.weights import load_weights, save_weights, update_average
 from training.worlds.captions import caption
 from training.worlds.phrasing import Phrasing
+from training.worlds.portrait_captions import describe
+from training.worlds.portraits import sample_portraits
 from training.worlds.scenes import imagine, things_of
 from training.worlds.styles import STYLES
 from training.worlds.subjects import load_subjects
 
-SENTENCES, KEPT = 192, 96
+SENTENCES, KEPT = 192, 128
 """Sentences in a batch, and texts that should stay."""
 PEAK_LR, WEIGHT_DECAY, EMA = 6e-4, 0.02, 0.995
 SCALE = 30.0
@@ -42,6 +44,7 @@ class TextTrainer:
         self.batches, self.batch, self.rng = batches, 0, random.Random(seed)
         self.subjects = load_subjects()
         self.phrasing, self.things = Phrasing(self.subjects), things_of(tuple(self.subjects))
+        self.people = sample_portraits(2000, torch.Generator().manual_seed(seed))
         open_clip.add_model_config(ASSETS / f"{MODEL}.json")
         self.teacher = open_clip.create_model(MODEL).eval().requires_grad_(False)
         self.teacher.load_state_dict(load_weights(start))
@@ -72,15 +75,18 @@ class TextTrainer:
         return {"naming": naming.item(), "accuracy": accuracy.item(), "near": near.item(), "away": away.item()}
 
     def _texts_to_keep(self) -> list[str]:
-        """A third each: names, captions (half of them with a style), scenes."""
+        """A quarter each: names, captions (half of them with a style), scenes, portraits."""
         texts = []
         for number in range(KEPT):
-            subject, lot = self.rng.choice(self.subjects), number % 3
+            subject, lot = self.rng.choice(self.subjects), number % 4
             if lot == 0:
                 texts.append(subject.en if self.rng.random() < 0.5 else subject.ko)
             elif lot == 1:
                 style = self.rng.choice(STYLES) if self.rng.random() < 0.5 else None
                 texts.append(caption(subject, self.rng, style))
+            elif lot == 2:
+                person = self.rng.randrange(len(self.people))
+                texts.append(describe(self.people[person : person + 1], self.rng).text)
             else:
                 texts.append(imagine(*self.things, self.rng).caption(self.rng))
         return texts

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from engines.base import Engine, EngineError
-from studio import Run
+from studio import Run, RunState
 from ui import intake
 from ui.components.preview import jpeg, jpeg_url
 from ui.context import Context
@@ -64,7 +64,7 @@ def _draw(context: Context, method: str, values: dict[str, Any], models: str) ->
 
 def _settings(context: Context, method: str, values: dict[str, Any]) -> Any:
     settings = context.engines[method].Settings
-    files = [spec.name for spec in settings.specs() if spec.kind in ("image", "svg") and spec.name in values]
+    files = [spec.name for spec in settings.specs() if spec.is_file and spec.name in values]
     if files:
         raise EngineError(f"Setting '{files[0]}' takes a file and cannot be set here; use the page instead.")
     return settings.parse({name: intake.line_of_text(v) if isinstance(v, str) else v for name, v in values.items()})
@@ -72,13 +72,14 @@ def _settings(context: Context, method: str, values: dict[str, Any]) -> Any:
 
 def _answers(run: Run) -> Iterator[dict[str, Any]]:
     version = -1
-    while not run.state.at_rest:
+    while not run.state.at_rest and run.state is not RunState.RESTING:
         began = time.monotonic()
         latest = run.wait(version, timeout=2.0)
         if latest.version != version and latest.frame is not None:
             yield _answer(run)
         version = latest.version
         time.sleep(max(0.0, _PAUSE - (time.monotonic() - began)))
+    run.stop()
     run.join()
     if run.message:
         raise gr.Error(run.message, print_exception=False)

@@ -20,10 +20,22 @@ from PIL import Image, ImageOps
 
 from engines.base import EngineError
 
-__all__ = ["MAX_PIXELS", "MAX_UPLOAD", "drawing", "from_data_url", "hex_color", "lend", "line_of_text", "picture"]
+__all__ = [
+    "MAX_OWN_UPLOAD",
+    "MAX_PIXELS",
+    "MAX_UPLOAD",
+    "drawing",
+    "from_data_url",
+    "hex_color",
+    "lend",
+    "line_of_text",
+    "picture",
+    "size_of",
+]
 
 MAX_PIXELS = 32_000_000
-MAX_UPLOAD = "16mb"
+MAX_UPLOAD, MAX_OWN_UPLOAD = "16mb", "1gb"
+"""Of a page that others can reach, and of one's own: checkpoints of generators are large."""
 _LONG_EDGE = 1024
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _MAX_SVG_BYTES = 4_000_000
@@ -52,6 +64,13 @@ def picture(path: str | Path) -> Path:
     packed = io.BytesIO()
     clean.save(packed, "PNG")
     return _keep(packed.getvalue(), "picture", ".png")
+
+
+def size_of(path: str | Path) -> tuple[int, int]:
+    """Width and height of a picture as it is seen, upright; from its header."""
+    with Image.open(path, formats=_FORMATS) as image:
+        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        return (image.height, image.width) if turned else (image.width, image.height)
 
 
 def _on_white(image: Image.Image) -> Image.Image:

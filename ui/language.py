@@ -43,7 +43,9 @@ class Text:
 
     def __init__(self, settings: dict[str, type[EngineSettings]]):
         self._settings = settings
-        self._names = {spec.name: spec.label for kind in settings.values() for spec in kind.specs()}
+        self._names: dict[str, str] = {}
+        for spec in (spec for kind in settings.values() for spec in kind.specs()):
+            self._names.setdefault(spec.name, spec.label)  # what most methods call it, they come first
         self._page = {language: _read(f"{language}.json") for language in LANGUAGES}
         self._schema = {"en": {}, "ko": _read("settings.ko.json")}
         self._sentences = [(_pattern(english), korean) for english, korean in _read("sentences.ko.json").items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +20,51 @@ from ui.components.masthead import Masthead
 from ui.context import Context
 from ui.language import Text
 from ui.security import SecurityHeaders
-from ui.tabs import clipdraw, styleclipdraw
+from ui.session import Session
+from ui.tabs import clipdraw, styleclip, styleclipdraw
 from ui.theme import StudioTheme
 
 __all__ = ["build", "serve"]
 
 _ASSETS = Path(__file__).parent / "assets"
-_TABS = {"clipdraw": clipdraw.build, "styleclipdraw": styleclipdraw.build}
-"""Method name → what lays its tab out."""
+_TABS = {
+    "CLIPDraw": {"clipdraw": clipdraw.build},
+    "StyleCLIPDraw": {"styleclipdraw": styleclipdraw.build},
+    "StyleCLIP": {
+        "styleclip-directions": styleclip.build_directions,
+        "styleclip-mapper": styleclip.build_mapper,
+        "styleclip-optimize": styleclip.build_optimize,
+    },
+}
+"""Title of a tab → its methods: name → what lays it out. Where there are several, each has a tab within the tab."""
 
 
 def build(context: Context) -> gr.Blocks:
-    """The page: a masthead and one tab per method."""
+    """The page: a masthead and the tabs of the methods that there are."""
     with gr.Blocks(title="Atelier", analytics_enabled=False, fill_width=True) as page:
         Masthead(context)
         sessions = []
         with gr.Tabs(elem_classes="methods"):
-            for name, engine in context.engines.items():
-                with gr.Tab(engine.title, id=name):
-                    sessions.append(_TABS[name](context))
+            for title, methods in _TABS.items():
+                here = {name: build for name, build in methods.items() if name in context.engines}
+                if here:
+                    with gr.Tab(title, id=title):
+                        sessions += _sessions(context, here)
         for session in sessions:
             session.on_load(page)
         api.expose(context)
     return page
+
+
+def _sessions(context: Context, methods: dict[str, Callable[[Context], Session]]) -> list[Session]:
+    if len(methods) == 1:
+        return [build(context) for build in methods.values()]
+    sessions = []
+    with gr.Tabs(elem_classes="ways"):
+        for name, build in methods.items():
+            with gr.Tab(context.text.label(f"way.{name}"), id=name):
+                sessions.append(build(context))
+    return sessions
 
 
 def serve(
@@ -65,7 +87,7 @@ def serve(
         app_kwargs={"middleware": [Middleware(SecurityHeaders)], "routes": [context.downloads.route]},
         footer_links=["api"],
         run_history=False,
-        max_file_size=intake.MAX_UPLOAD,
+        max_file_size=intake.MAX_UPLOAD if shared else intake.MAX_OWN_UPLOAD,
         strict_cors=True,
         ssr_mode=False,
         **launch,

@@ -30,7 +30,7 @@ from ui.language import language_of
 __all__ = ["Session"]
 
 _MOST_REMEMBERED = 500
-_OWN_KINDS = ("text", "longtext", "image", "svg", "swatch")
+_OWN_KINDS = ("text", "longtext", "image", "svg", "swatch", "checkpoint", "press")
 _CHOOSE_AGAIN = "?"  # no file of that name: the control stays empty, and the rules between settings are content
 # It protects nothing but the browser's own note from casual eyes, and has to stay the same: with a new one after a
 # restart, the browser could not read which run it was looking at.
@@ -83,6 +83,8 @@ class Session:
         examples.pick(self._example, [canvas], [self._prompt], **_PLUMBING)
         for name in controls.components:
             self._listen(name)
+        for name, button in controls.press_buttons.items():
+            button.click(self._pressed(name), [canvas], [canvas], queue=False, **_PLUMBING)
         for name, button in controls.take_buttons.items():
             take = self._current_drawing(name)
             button.click(take, [canvas], [controls.components[name], canvas], **_PLUMBING)
@@ -97,6 +99,38 @@ class Session:
 
         for event in _done_events(self.controls.components[chosen]):
             event(obey, [self.canvas], [*components, self.canvas], queue=False, **_PLUMBING)
+
+    def takes_points(self, picture: str, points: str, count: int) -> None:
+        """Clicks on the picture of one setting are written into another, in shares of width and height."""
+        shown, written = self.controls.components[picture], self.controls.components[points]
+
+        def clicked(path: str | None, before: str, event: gr.SelectData) -> str:
+            if not path:
+                return before
+            (x, y), (width, height) = event.index, intake.size_of(path)
+            known = before.split()
+            known = [] if len(known) >= count else known  # after the last a person begins anew
+            return " ".join([*known, f"{x / width:.4f},{y / height:.4f}"])
+
+        shown.select(clicked, [shown, written], [written], queue=False, **_PLUMBING)
+
+    def changes_together(
+        self, button: gr.Button, changed: tuple[str, ...], change: Callable[..., tuple[Any, ...]], of: tuple[str, ...]
+    ) -> None:
+        """The button gives settings `changed` what `change` makes of the settings `of`; the run obeys all at once."""
+        components = self.controls.components
+
+        def press(canvas: Any, request: gr.Request, *values: Any) -> list[Any]:
+            try:
+                fresh = change(*(self.controls.value(name, raw) for name, raw in zip(of, values, strict=True)))
+                if run_id := _run_of(canvas):
+                    self._change(self.context.studio.get(run_id), dict(zip(changed, fresh, strict=True)))
+            except EngineError as error:
+                return [self._refused(error, canvas, request), *(gr.skip() for _ in changed)]
+            return [gr.skip(), *fresh]
+
+        inputs = [self.canvas, *(components[name] for name in of)]
+        button.click(press, inputs, [self.canvas, *(components[name] for name in changed)], queue=False, **_PLUMBING)
 
     def on_load(self, page: gr.Blocks) -> None:
         """Translate what Gradio leaves in English, and attach to the run that the browser remembers.
@@ -137,7 +171,7 @@ class Session:
         An upload is checked at once, live or not, and taken away again when it cannot be used.
         """
         spec, component = self._specs[name], self.controls.components[name]
-        is_file = spec.kind in ("image", "svg")
+        is_file = spec.is_file
         if not spec.live and not is_file:
             return
 
@@ -150,6 +184,20 @@ class Session:
         outputs = [component, self.canvas] if is_file else [self.canvas]
         for event in _done_events(component):
             event(obey, [component, self.canvas], outputs, queue=False, trigger_mode="always_last", **_PLUMBING)
+
+    def _pressed(self, name: str) -> Callable[..., Any]:
+        """One press more for the run that is shown."""
+
+        def press(canvas: Any, request: gr.Request) -> Any:
+            try:
+                if run_id := _run_of(canvas):
+                    run = self.context.studio.get(run_id)
+                    run.update(**{name: getattr(run.live.current, name) + 1})
+            except EngineError as error:
+                return self._refused(error, canvas, request)
+            return gr.skip()
+
+        return press
 
     def _obey(self, name: str, value: Any, canvas: Any, request: gr.Request) -> dict[str, Any] | None:
         """Check a value and hand it to the run that is shown; → what the canvas is to say when it is refused."""
@@ -257,7 +305,7 @@ class Session:
             found = self.context.studio.embedded_settings(Path(path))
             if found["method"] != self.engine.name:
                 raise EngineError(f"This file was made with '{found['method']}'; open it on that tab.")
-            files = {spec.name: _CHOOSE_AGAIN for spec in self._specs.values() if spec.kind in ("image", "svg")}
+            files = {spec.name: _CHOOSE_AGAIN for spec in self._specs.values() if spec.is_file}
             settings = self.engine.Settings.parse({**found["settings"], **files})
         except EngineError as error:
             nothing = [gr.skip() for _ in range(1 + len(self.controls.components))]

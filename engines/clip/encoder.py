@@ -45,6 +45,7 @@ class ClipEncoder:
         self._mean = torch.tensor(mean, device=self.device).view(1, 3, 1, 1)
         self._std = torch.tensor(std, device=self.device).view(1, 3, 1, 1)
         self.encode_text = lru_cache(maxsize=256)(self._encode_text)
+        """One text → (1, embed_dim), remembered."""
 
     def encode_image(self, pictures: Tensor, *, normalize: bool = True) -> Tensor:
         """(B, 3, image_size, image_size) in [0, 1] → (B, embed_dim); differentiable.
@@ -68,21 +69,22 @@ class ClipEncoder:
         return self.encode_image(pixels)
 
     @cached_property
-    @torch.no_grad()
     def name_embeddings(self) -> Tensor:
         """(names, embed_dim) of all English pocket names, computed on first use."""
         names = [row["en"] for row in json.loads(NAMES_FILE.read_text(encoding="utf-8"))]
-        chunks = [self.tokenizer(names[i : i + 128]).to(self.device) for i in range(0, len(names), 128)]
-        return torch.cat([F.normalize(self.model.encode_text(chunk).float(), dim=-1) for chunk in chunks])
+        return torch.cat([self.encode_texts(names[i : i + 128]) for i in range(0, len(names), 128)])
 
     def is_too_long(self, text: str) -> bool:
         """Whether the model reads only the beginning of `text`."""
         return len(self.tokenizer.encode(text)) > self.tokenizer.context_length - 2
 
-    @torch.no_grad()
     def _encode_text(self, text: str) -> Tensor:
-        """One text, verbatim → (1, embed_dim). What does not fit the context is left out."""
-        tokens = self.tokenizer([text]).to(self.device)
+        return self.encode_texts([text])
+
+    @torch.no_grad()
+    def encode_texts(self, texts: list[str]) -> Tensor:
+        """Texts, verbatim → (texts, embed_dim). What does not fit the context is left out."""
+        tokens = self.tokenizer(texts).to(self.device)
         return F.normalize(self.model.encode_text(tokens).float(), dim=-1)
 
 

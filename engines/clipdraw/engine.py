@@ -45,6 +45,7 @@ class CLIPDraw(Engine):
     title: ClassVar[str] = "CLIPDraw"
     summary: ClassVar[str] = "Bézier strokes, optimised until CLIP sees the prompt."
     Settings = CLIPDrawSettings
+    draws: ClassVar[bool] = True
     SHORTEST_SIDE: ClassVar = 8
     """px of a picture that is looked at, however narrow the canvas."""
 

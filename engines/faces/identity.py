@@ -16,12 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.checkpoints import claimed_shape, fill, open_checkpoint
+from engines.checkpoints import OwnFile, claimed_shape, fill, open_checkpoint, save_own
 from engines.faces._ir_se import WIDTHS, ir_se_body, ir_se_input, read_widths
 
-__all__ = ["IdentityNetwork", "face_crop", "identity_loss", "load_identity"]
+__all__ = ["IdentityNetwork", "face_crop", "identity_loss", "load_identity", "save_identity"]
 
 KIND = "an ArcFace IR-SE50"
+FORMAT = "atelier-identity"
 ALIGNED, CROPPED = 256, 112
 """Sides in px of an aligned face, and of what the network sees."""
 ROWS, COLUMNS = slice(35, 223), slice(32, 220)
@@ -69,8 +70,14 @@ def load_identity(path: Path | str) -> IdentityNetwork:
 
     Nothing in the file is run. Raises `EngineError` when it cannot be read, is damaged, or holds another network.
     """
-    with open_checkpoint(path, KIND) as records:
+    with open_checkpoint(path, KIND, FORMAT) as content:
+        records = content.tensors if isinstance(content, OwnFile) else content
         with torch.device("meta"):
             network = IdentityNetwork(read_widths(records), claimed_shape(records, "output_layer.3.weight")[0])
         fill(network, records, KIND)
     return network
+
+
+def save_identity(network: IdentityNetwork, path: Path | str) -> None:
+    """Write a network as fp16 safetensors, atomically; `load_identity` reads it back."""
+    save_own(network, path, FORMAT, {}, half=True)

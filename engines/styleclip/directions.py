@@ -26,6 +26,7 @@ from engines.files import write_bytes
 __all__ = [
     "automatic_beta",
     "beta_keeping",
+    "channel_offset",
     "channel_relevance",
     "load_relevance",
     "manipulation",
@@ -132,12 +133,16 @@ def manipulation(fs3: Tensor, text_direction: Tensor, std: Tensor, alpha: float,
     0, usually 0.08 to 0.3; it decides how many channels move, not how far they do.
     Raises `EngineError` when no channel reaches β, or the three are not of one generator and one CLIP.
     """
-    if len(std) < len(fs3):
+    return channel_offset(text_relevance(fs3, text_direction), std, alpha, beta)
+
+
+def channel_offset(relevance: Tensor, std: Tensor, alpha: float, beta: float) -> Tensor:
+    """`manipulation` for R, (channels,), wherever it comes from."""
+    if len(std) < len(relevance):
         raise EngineError(
-            f"The table of channel relevance has {len(fs3)} style channels and the generator {len(std)}; "
+            f"The table of channel relevance has {len(relevance)} style channels and the generator {len(std)}; "
             "choose the table made for this generator."
         )
-    relevance = text_relevance(fs3, text_direction)
     largest = relevance.abs().max()
     if largest == 0:
         raise EngineError("These texts move no style channel; describe in the target a change from the neutral text.")

@@ -35,6 +35,7 @@ __all__ = [
     "add_residual",
     "latent_loss",
     "load_mapper",
+    "mapper_of",
     "save_mapper",
 ]
 
@@ -209,11 +210,15 @@ def load_mapper(path: Path | str) -> LevelsMapper | SingleMapper | StyleSpaceMap
     """
     with open_checkpoint(path, KIND, FORMAT) as content:
         is_own = isinstance(content, OwnFile)
-        values, metadata = (content.tensors, content.metadata) if is_own else _read_released(content)
-        with torch.device("meta"):
-            mapper = _empty_mapper(values)
-        fill(mapper, values, KIND)
-        mapper.metadata = metadata
+        return mapper_of(*((content.tensors, content.metadata) if is_own else _read_released(content)))
+
+
+def mapper_of(values: dict[str, Any], metadata: dict[str, str]) -> LevelsMapper | SingleMapper | StyleSpaceMapper:
+    """The mapper with these tensors, by name; as `load_mapper` gives it."""
+    with torch.device("meta"):
+        mapper = _empty_mapper(values)
+    fill(mapper, values, KIND)
+    mapper.metadata = metadata
     return mapper
 
 

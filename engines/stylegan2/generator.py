@@ -84,6 +84,8 @@ class Generator(nn.Module):
         self.config = config
         self.notes: tuple[str, ...] = ()
         """What a checkpoint lacked and was made up for, a sentence each, for a person to read."""
+        self.sha256 = ""
+        """Of the file it was loaded from, where that is known."""
         self.mapping = MappingNetwork(config)
         self.synthesis = SynthesisNetwork(config)
 

@@ -58,18 +58,32 @@ CATALOGUE: list[CatalogueEntry] = [
         "The feature network of the StyleCLIPDraw paper, trained on ImageNet by torchvision.",
         sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
     ),
+    CatalogueEntry(
+        "pocket-portraits", "pocket", "stylegan2", "faces/portraits.safetensors", 5_770_000, "Apache-2.0",
+        "Our own StyleGAN2 for cartoon portraits of 128 pixels.",
+    ),
+    CatalogueEntry(
+        "FFHQ-1024", "full", "stylegan2",
+        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl", 381_673_535,
+        "NVIDIA Source Code License (non-commercial)",
+        "NVIDIA's StyleGAN2-ADA faces of 1024 pixels; wants a GPU.",
+    ),
+    CatalogueEntry(
+        "pocket-identity", "pocket", "identity", "faces/identity.safetensors", 2_550_000, "Apache-2.0",
+        "Our own ArcFace network, which tells the people of the portraits apart.",
+    ),
 ]  # fmt: skip
 """The first entry of a family and task is its default."""
 
 
-def find(task: str, name: str, family: Family) -> CatalogueEntry:
+def find(task: str, name: str, family: Family) -> CatalogueEntry | None:
     """The entry of that name; for a task of "clip" also any other "architecture/weights" that open_clip publishes.
 
-    An empty name means the family's default. Raises `EngineError` for a name that is not known.
+    An empty name means the family's default, None where it has none. Raises `EngineError` for a name that is not known.
     """
     entries = [entry for entry in CATALOGUE if entry.task == task]
     if not name:
-        return next(entry for entry in entries if entry.family == family)
+        return next((entry for entry in entries if entry.family == family), None)
     known = next((entry for entry in entries if entry.name == name), None)
     if known is not None:
         return known

@@ -11,10 +11,13 @@ import torch
 
 from engines.base import EngineError
 from engines.clip.encoder import ClipEncoder, load_checkpoint
+from engines.faces.identity import IdentityNetwork, load_identity
 from engines.style.features import StyleEncoder
+from engines.styleclip.relevance import RelevanceTable
+from engines.stylegan2 import Generator, load_generator
 from engines.zoo.catalogue import ASSETS, CatalogueEntry, Family, find
 
-__all__ = ["Models", "resolve_device"]
+__all__ = ["Models", "cache_folder", "relevance_name", "resolve_device"]
 
 _POCKET_CLIP = "atelier-pocket"
 
@@ -42,6 +45,35 @@ class Models:
         encoder = _load_style_features(find("vgg", "", self.family), self.device)
         self._note(encoder.name, encoder.sha256)
         return encoder
+
+    def generator(self, path: str = "") -> Generator:
+        """The StyleGAN2 of a file, or the family's own; shared between runs: not to be changed."""
+        if path:
+            file, name = Path(path), Path(path).name
+        else:
+            entry = find("stylegan2", "", self.family)
+            file, name = _weights_of(entry), entry.name
+        generator = _load_generator(file, _stamp(file), self.device)
+        self._note(name, generator.sha256)
+        return generator
+
+    def relevance(self, generator: Generator, encoder: ClipEncoder) -> RelevanceTable | None:
+        """What each style channel of this generator means to this CLIP, where that was measured before."""
+        for folder in (ASSETS / "faces", cache_folder()):
+            path = folder / relevance_name(generator, encoder)
+            if path.is_file():
+                return RelevanceTable.load(path)
+        return None
+
+    def identity(self, path: str = "") -> IdentityNetwork | None:
+        """The ArcFace network of a file, or the family's own; None where the family has none."""
+        entry = None if path else find("identity", "", self.family)
+        if not path and entry is None:
+            return None
+        file = Path(path) if path else _weights_of(entry)
+        network = _load_identity(file, _stamp(file), self.device)
+        self._note(entry.name if entry else file.name, file_sha256(file))
+        return network
 
     def _note(self, name: str, sha256: str) -> None:
         record = {"name": name, "sha256": sha256}
@@ -76,8 +108,38 @@ def _load_clip(entry: CatalogueEntry, device: torch.device) -> ClipEncoder:
 
 @cache
 def _load_style_features(entry: CatalogueEntry, device: torch.device) -> StyleEncoder:
-    weights = ASSETS / entry.source if entry.family == "pocket" else _download_release(entry)
+    weights = _weights_of(entry)
     return StyleEncoder.load(weights, name=entry.name, sha256=file_sha256(weights), device=device)
+
+
+@cache
+def _load_generator(file: Path, stamp: float, device: torch.device) -> Generator:
+    generator = load_generator(file).to(device)
+    generator.sha256 = file_sha256(file)
+    return generator
+
+
+@cache
+def _load_identity(file: Path, stamp: float, device: torch.device) -> IdentityNetwork:
+    return load_identity(file).to(device)
+
+
+def _stamp(file: Path) -> float:
+    """When a file was written: one that was exchanged is loaded again."""
+    return file.stat().st_mtime if file.exists() else 0.0
+
+
+def cache_folder() -> Path:
+    """Where measurements of models are kept between sessions."""
+    return Path(torch.hub.get_dir()) / "atelier"
+
+
+def relevance_name(generator: Generator, encoder: ClipEncoder) -> str:
+    return f"relevance-{generator.sha256[:12]}-{encoder.sha256[:12]}.safetensors"
+
+
+def _weights_of(entry: CatalogueEntry) -> Path:
+    return ASSETS / entry.source if entry.family == "pocket" else _download_release(entry)
 
 
 def _download(entry: CatalogueEntry, published: dict) -> Path:
@@ -103,7 +165,8 @@ def _download_release(entry: CatalogueEntry) -> Path:
             torch.hub.download_url_to_file(entry.source, str(weights))
         except Exception as error:  # of the network, of the disk, of the server: all mean the same to a person
             raise _unreachable(entry, error) from error
-    _check(entry, weights, entry.sha256)
+    if entry.sha256:
+        _check(entry, weights, entry.sha256)
     return weights
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engines import ENGINES
 from engines.export import read_embedded
 from engines.vector import load_svg
 
@@ -36,11 +37,10 @@ def test_list_names_every_method_with_a_sentence():
     assert any(line.startswith("clipdraw ") and line.endswith(".") for line in lines)
 
 
-def test_help_lists_every_setting():
-    from engines.clipdraw import CLIPDrawSettings
-
-    text = engines("clipdraw", "--help").stdout
-    for spec in CLIPDrawSettings.specs():
+@pytest.mark.parametrize("method", list(ENGINES))
+def test_help_lists_every_setting(method):
+    text = engines(method, "--help").stdout
+    for spec in ENGINES[method].Settings.specs():
         line = next(line for line in text.splitlines() if line[3:].startswith(f"{spec.name} "))
         assert line.startswith(" *") == spec.live
         assert f"default {json.dumps(spec.default)}" in line

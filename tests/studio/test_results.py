@@ -8,7 +8,9 @@ import xml.etree.ElementTree as ET
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from engines.base import EngineError
 from engines.state_file import load_state
@@ -114,6 +116,10 @@ def test_state_can_be_loaded(run):
     assert load_state(run.folder / "state.safetensors")["step"] == 40
 
 
+def test_model_is_made_of_the_newest_state(run):
+    assert torch.equal(load_file(run.export("model"))["points"], load_state(run.export("state"))["points"])
+
+
 def test_settings_are_what_the_run_started_from(run):
     assert json.loads(run.export("settings").read_text("utf-8"))["settings"]["wander"] == 1.0
 
@@ -176,7 +182,7 @@ def test_every_export_lies_in_the_folder_under_a_telling_name(run):
 def test_every_export_works_in_the_middle_of_a_run(studio, until):
     run = studio.start("fake", {"num_steps": 5000, "step_seconds": 0.005})
     until(run, lambda: run.step >= 5)
-    for kind in results.KINDS.keys() - {"state"}:
+    for kind in results.KINDS.keys() - {"state", "model"}:
         assert run.export(kind).stat().st_size > 0
     assert run.state is RunState.RUNNING
     run.pause()

@@ -123,6 +123,45 @@ def test_step_once_three_times_at_once(studio, until):
     assert run.step == before + 3
 
 
+def test_rests_until_a_setting_changes(studio, until):
+    run = studio.start("fake-view", {"pen_width": 2.0})
+    until(run, RunState.RESTING)
+    assert run.step == 0
+    run.update(pen_width=5.0)
+    until(run, lambda: run.step == 1 and run.state is RunState.RESTING)
+    assert run.latest.frame.losses["size"] == 5.0
+    assert run.changes == [(0, {"pen_width": 5.0})]
+
+
+def test_resting_run_gives_the_lane_back(studio, until, finish):
+    resting = studio.start("fake-view", {})
+    until(resting, RunState.RESTING)
+    other = finish(studio.start("fake", {"num_steps": 3}))
+    assert other.state is RunState.FINISHED
+    assert resting.state is RunState.RESTING
+
+
+def test_resting_run_stops_and_rests_again_as_it_was(studio, until, finish):
+    run = studio.start("fake-view", {})
+    until(run, RunState.RESTING)
+    run.update(pen_width=3.0)
+    until(run, lambda: run.step == 1 and run.state is RunState.RESTING)
+    run.stop()
+    assert finish(run).state is RunState.STOPPED
+    run.resume()
+    until(run, RunState.RESTING)
+    assert run.step == 1
+    assert run.latest.frame.losses["size"] == 3.0
+
+
+def test_step_once_of_a_resting_run_shows_it_again_and_holds(studio, until):
+    run = studio.start("fake-view", {})
+    until(run, RunState.RESTING)
+    run.step_once()
+    until(run, RunState.PAUSED)
+    assert run.step == 1
+
+
 def test_stop_saves_and_resume_goes_on_exactly(studio, until, finish):
     run = studio.start("fake", {"num_steps": 60, "step_seconds": SLOW})
     until(run, lambda: run.step >= 10)

@@ -49,6 +49,7 @@ def test_drawings_can_be_looked_at():
 @pytest.fixture
 def start_training(monkeypatch, tmp_path, subjects):
     small = {"BATCH": 8, "DRAWN": 2, "TWINS": 2, "SHUFFLED": 2, "STYLED": 2, "SCENES": 2, "POOL": 4, "REFRESH": 100}
+    small |= {"PORTRAITS": 4, "RESTYLED": 1, "PAINTINGS": 6}
     for name, value in small.items():
         monkeypatch.setattr(clip_energy, name, value)
     copies, count = tmp_path / "copies.pt", len(subjects)

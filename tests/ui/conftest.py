@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from engines.base import EngineError, LiveSettings
+from engines.base import EngineError, Frame, LiveSettings
+from engines.styleclip.directions_engine import StyleCLIPDirectionsSettings
 from engines.styleclipdraw import StyleCLIPDrawSettings
 from studio import Studio
 from tests.fake_engine import FakeEngine, FakeModels, FakeSettings
@@ -43,7 +45,37 @@ class StyleDrawing(FakeEngine):
             yield replace(frame, status=f"style: {picture or live.current.swatch}, part: {part or 'all'}")
 
 
-ENGINES = {engine.name: engine for engine in (Drawing, StyleDrawing)}
+class Editing(FakeEngine):
+    """The fake engine on the tab of StyleCLIP's directions, with the real settings: grey, lighter by the strength."""
+
+    name = "styleclip-directions"
+    title = "StyleCLIP directions"
+    Settings = StyleCLIPDirectionsSettings
+    draws = False
+
+    def run(self, settings, live=None):
+        live = live or LiveSettings(settings)
+        while True:
+            now = live.current
+            shade, before = 100 + round(4 * now.alpha), np.full((64, 64, 3), 100, np.uint8)
+            yield Frame(
+                step=self._step,
+                steps=self._step,
+                render=lambda shade=shade: np.full((64, 64, 3), shade, np.uint8),
+                before=before,
+                status=f"face {now.seed}, alpha {now.alpha:g}, edits: {now.edits or 'none'}",
+                is_resting=True,
+            )
+            self._step += 1
+
+    def state_dict(self):
+        return {"step": self._step}
+
+    def load_state_dict(self, state):
+        self._step = state["step"]
+
+
+ENGINES = {engine.name: engine for engine in (Drawing, StyleDrawing, Editing)}
 
 
 @pytest.fixture(scope="session")

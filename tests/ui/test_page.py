@@ -26,7 +26,14 @@ def test_nobody_may_frame_the_page_or_feed_it_foreign_code(address):
 
 
 def test_only_the_endpoints_for_programs_are_public(client):
-    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/clipdraw", "/styleclipdraw"]
+    endpoints = list(client.view_api(return_format="dict")["named_endpoints"])
+    assert endpoints == ["/clipdraw", "/styleclipdraw", "/styleclip-directions"]
+
+
+def test_a_run_that_rests_answers_and_ends(client, studio):
+    answers = list(client.submit("face with glasses", api_name="/styleclip-directions"))
+    assert answers[-1]["state"] == "stopped"
+    assert answers[-1]["image"].startswith("data:image/jpeg;base64,")
 
 
 def test_a_program_draws(client):

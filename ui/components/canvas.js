@@ -14,11 +14,12 @@ const ICONS = {
   stop: "M6 6h12v12H6z",
   enlarge: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
 };
-const BUSY = ["running", "paused", "queued"];
+const BUSY = ["running", "resting", "paused", "queued"];
 
 let run = null; // the run that is shown
 let seen = {}; // its last answer
 let past = null; // the step that is looked at, or null: now
+let before_key = ""; // of the picture from before the edit, as it is shown
 let generation = 0; // a new number ends older loops
 let just_drawn = false; // a failure is news, not history
 
@@ -40,6 +41,7 @@ name_button(button("toggle"), "pause_hint");
 part("easel").setAttribute("aria-label", say("canvas"));
 part("transport").setAttribute("aria-label", say("transport"));
 part("progress").setAttribute("aria-label", say("progress"));
+part("split").setAttribute("aria-label", say("compare"));
 part("invitation").textContent = say("invitation");
 part("status").textContent = say("idle");
 part("kind").setAttribute("aria-label", say("export_kind"));
@@ -61,7 +63,7 @@ async function follow(id) {
   [run, seen, past] = [id, {}, null];
   part("past").hidden = true;
   while (mine === generation && run && element.isConnected) {
-    const answer = await ask("poll", { run, last: seen.version ?? -1 });
+    const answer = await ask("poll", { run, last: seen.version ?? -1, before: before_key });
     if (answer.lost) {
       part("status").textContent = say("lost");
       await wait(1000);
@@ -75,6 +77,7 @@ async function follow(id) {
 }
 
 async function show(answer) {
+  if (answer.before) compare(answer.before);
   if (answer.picture && past === null && !(await paint(answer.picture))) answer.version = -1; // ask again
   part("status").textContent = answer.status;
   part("meter").textContent = answer.meter;
@@ -110,6 +113,17 @@ async function paint(source) {
   part("paper").classList.remove("waiting");
   part("paper").style.setProperty("--ratio", `${next.naturalWidth} / ${next.naturalHeight}`);
   return true;
+}
+
+// With what the picture was before, to the left of a line that can be moved.
+function compare({ key, picture }) {
+  before_key = key;
+  part("before").hidden = !picture;
+  part("before-picture").style.backgroundImage = picture ? `url(${picture})` : "";
+}
+
+function split() {
+  part("before").style.setProperty("--split", `${part("split").value}%`);
 }
 
 function forget(sentence) {
@@ -150,7 +164,7 @@ function progress(step, steps) {
 
 function transport(state, resumable) {
   const toggle = button("toggle");
-  const action = state === "running" || state === "queued" ? "pause" : "resume";
+  const action = ["running", "resting", "queued"].includes(state) ? "pause" : "resume";
   if (toggle.dataset.icon !== action) {
     toggle.dataset.icon = action;
     icon(toggle, action);
@@ -249,6 +263,7 @@ element.addEventListener("click", (event) => {
   if (target && !target.disabled) ACTIONS[target.dataset.act]();
 });
 part("moments").addEventListener("input", (event) => look(Number(event.target.value)));
+part("split").addEventListener("input", split);
 part("easel").addEventListener("keydown", (event) => {
   if (event.target !== part("easel") || event.code !== "Space") return;
   event.preventDefault();

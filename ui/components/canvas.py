@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from anyio import to_thread
 from gradio.components.base import server
 
 from engines.base import Engine, EngineError, SettingSpec
 from studio import Run, RunState
 from ui.components.curve import curve, x_of
-from ui.components.preview import data_url, jpeg_url
+from ui.components.preview import data_url, jpeg_url, picture_url
 from ui.context import Context
 from ui.language import LANGUAGES
 
-__all__ = ["EXPORTS", "LiveCanvas"]
+__all__ = ["LiveCanvas", "exports_of"]
 
-EXPORTS = ("png", "svg", "plotter-svg", "replay-svg", "mp4", "gif", "webp", "strokes-mp4", "settings")
+PICTURES = ("png", "mp4", "gif", "webp", "settings")
+STROKES = ("svg", "plotter-svg", "replay-svg", "strokes-mp4")
 _HERE = Path(__file__).parent
 _LONGEST_WAIT = 2.0
 _MOST_MARKS = 60
@@ -34,10 +37,11 @@ _MOST_MARKS = 60
 class LiveCanvas(gr.HTML):
     """Shows the run whose id is in its value: {"run": id or None, "title": str, "notice": sentence, "nonce": int}.
 
-    `branch(handler)` is called with an event whose `run` and `step` say from where a person wants to branch.
+    words: where ui/text has the method's own words. `branch(handler)` is called with an event whose `run` and `step`
+    say from where a person wants to branch.
     """
 
-    def __init__(self, context: Context, engine: type[Engine], **look: Any):
+    def __init__(self, context: Context, engine: type[Engine], words: str = "controls", **look: Any):
         self._context = context
         self._engine = engine
         super().__init__(
@@ -45,8 +49,11 @@ class LiveCanvas(gr.HTML):
             html_template=(_HERE / "canvas.html").read_text("utf-8"),
             js_on_load=(_HERE / "canvas.js").read_text("utf-8"),
             apply_default_css=False,
-            texts=context.text.under("canvas."),
-            exports=list(EXPORTS),
+            texts={
+                language: {**said, "invitation": context.text.say(f"{words}.invitation", language)}
+                for language, said in context.text.under("canvas.").items()
+            },
+            exports=exports_of(engine),
             elem_classes=["canvas"],
             **look,
         )
@@ -65,7 +72,7 @@ class LiveCanvas(gr.HTML):
         deadline = asyncio.get_running_loop().time() + _LONGEST_WAIT
         while run.latest.version == last and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
-        return await to_thread.run_sync(self._answer, run, last, language)
+        return await to_thread.run_sync(self._answer, run, last, asked.get("before"), language)
 
     @server
     def act(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -98,10 +105,10 @@ class LiveCanvas(gr.HTML):
 
     @server
     def export(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Make a file of one of EXPORTS; the answer says where it can be fetched."""
+        """Make a file of one of `exports_of` the method; the answer says where it can be fetched."""
         try:
             kind = asked.get("kind")
-            if kind not in EXPORTS:
+            if kind not in exports_of(self._engine):
                 raise EngineError("This cannot be exported; choose one of the formats in the list.")
             path = self._run(asked).export(kind, embed_settings=bool(asked.get("embed", True)))
         except EngineError as error:
@@ -116,7 +123,7 @@ class LiveCanvas(gr.HTML):
     def _error(self, error: EngineError, language: str) -> dict[str, Any]:
         return {"error": self._context.text.sentence(str(error), language)}
 
-    def _answer(self, run: Run, last: Any, language: str) -> dict[str, Any]:
+    def _answer(self, run: Run, last: Any, before: Any, language: str) -> dict[str, Any]:
         latest, steps = run.latest, max(run.steps, 1)
         answer = {
             "version": latest.version,
@@ -132,6 +139,9 @@ class LiveCanvas(gr.HTML):
         }
         if latest.version != last:
             answer["picture"] = data_url(latest.frame) if latest.frame is not None else None
+            key = "" if latest.frame is None or latest.frame.before is None else _key(latest.frame.before)
+            if key != before:
+                answer["before"] = {"key": key, "picture": picture_url(latest.frame.before) if key else None}
             answer["curve"] = curve(run.losses, steps)
             for term in answer["curve"]:
                 term["name"] = self._context.text.wording(term["name"], language)
@@ -150,7 +160,7 @@ class LiveCanvas(gr.HTML):
 
     def _meter(self, run: Run, language: str) -> str:
         say = self._context.text.say
-        parts = [f"{run.step} / {run.steps}"]
+        parts = [f"{run.step} / {run.steps}"] if run.state is not RunState.RESTING else []
         if run.state is RunState.RUNNING and run.steps_per_second:
             parts.append(say("meter.speed", language, speed=f"{run.steps_per_second:.1f}"))
         if run.state in (RunState.RUNNING, RunState.QUEUED) and run.estimate_seconds is not None:
@@ -170,10 +180,21 @@ class LiveCanvas(gr.HTML):
         """In some characters: choices in the person's language, of files their names alone."""
         if spec.choices:
             return self._context.text.wording(value, language)
-        if spec.kind in ("image", "svg"):
+        if spec.is_file:
             value = Path(value).name or "–"
         text = value if isinstance(value, str) else json.dumps(value)
         return text if len(text) <= 40 else text[:39] + "…"
+
+
+def exports_of(engine: type[Engine]) -> list[str]:
+    """The kinds of `studio.results` that a run of this method has, for the page to offer."""
+    made = ["model"] if engine.makes else []
+    return [PICTURES[0], *(STROKES if engine.draws else ()), *made, *PICTURES[1:]]
+
+
+def _key(picture: np.ndarray) -> str:
+    """Another one for another picture."""
+    return f"{zlib.crc32(np.ascontiguousarray(picture)):08x}"
 
 
 def _resumable(run: Run) -> bool:

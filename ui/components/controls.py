@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from engines.base import Engine, EngineError, EngineSettings, SettingSpec
+from engines.base import FILE_SUFFIXES, Engine, EngineError, EngineSettings, SettingSpec
 from ui import intake
 from ui.components.swatches import Swatches
 from ui.language import Text
@@ -50,6 +50,8 @@ class Controls:
         self._engine = engine
         self._specs = {spec.name: spec for spec in engine.Settings.specs()}
         self.components: dict[str, Component] = {}
+        self.press_buttons: dict[str, gr.Button] = {}
+        """Setting name → button whose presses it counts."""
         self.take_buttons: dict[str, gr.Button] = {}
         """Setting name → button that takes what is on the canvas as its value (pictures and drawings)."""
 
@@ -66,25 +68,36 @@ class Controls:
         maker: makes another component than is usual for the setting's kind, from the spec and keyword arguments.
         """
         spec = self._specs[name]
-        is_file = spec.kind in ("image", "svg") and maker is None
+        if spec.kind == "press":
+            return self._press(spec)
+        is_upload = spec.is_file and maker is None
+        has_dice = name == "seed" and maker is None
         maker = maker or (_slider if _is_slider(spec) else _MAKERS[spec.kind])
         common = {
             "label": self._text.setting_label(self._engine.name, spec),
             "elem_id": f"{self._engine.name}-{name}".replace("_", "-"),
-            "elem_classes": ["setting", "live" if spec.live else "fixed", *(["upload"] if is_file else [])],
+            "elem_classes": ["setting", "live" if spec.live else "fixed", *(["upload"] if is_upload else [])],
         }
         if maker is Swatches:
             common["text"] = self._text
         if maker in _WITH_INFO:
             common["info"] = self._text.setting_help(self._engine.name, spec)
-        if name == "seed":
+        if has_dice:
             self.components[name] = _with_dice(self._text, maker, spec, {**common, **look})
         else:
             self.components[name] = maker(spec, **{**common, **look})
-        if is_file:
+        if is_upload:
             gr.Markdown(self._text.setting_help(self._engine.name, spec), elem_classes="help")
+        if is_upload and spec.kind != "checkpoint":
             self.take_buttons[name] = gr.Button(self._text.label("controls.take"), size="sm", elem_classes="take")
         return self.components[name]
+
+    def _press(self, spec: SettingSpec) -> Component:
+        """The button; what is counted is nothing to see."""
+        self.press_buttons[spec.name] = gr.Button(self._text.setting_label(self._engine.name, spec), size="md")
+        gr.Markdown(self._text.setting_help(self._engine.name, spec), elem_classes="help")
+        self.components[spec.name] = gr.Number(spec.default, visible=False, precision=0)
+        return self.components[spec.name]
 
     def groups(self) -> None:
         """Place every setting that has no control yet: one fold per group, open unless all of it is advanced."""
@@ -110,7 +123,7 @@ class Controls:
     def value(self, name: str, raw: Any) -> Any:
         """One control's value as its setting wants it. Uploaded files become paths of clean copies."""
         spec = self._specs[name]
-        if spec.kind in ("integer", "number"):
+        if spec.kind in ("integer", "number", "press"):
             return _number(spec, raw)
         if spec.kind in ("text", "longtext"):
             return intake.line_of_text(raw or "")
@@ -120,6 +133,8 @@ class Controls:
             return str(intake.picture(raw)) if raw else ""
         if spec.kind == "svg":
             return str(intake.drawing(raw)) if raw else ""
+        if spec.kind == "checkpoint":
+            return raw or ""  # engines.checkpoints opens it, once and with care
         return raw
 
     def shown(self, settings: EngineSettings) -> list[Any]:
@@ -182,11 +197,15 @@ def _color(spec: SettingSpec, **common: Any) -> Component:
 
 
 def _image(spec: SettingSpec, **common: Any) -> Component:
-    return Picture(type="filepath", sources=["upload", "clipboard"], height=150, buttons=[], **common)
+    return Picture(type="filepath", sources=["upload", "clipboard"], buttons=[], **{"height": 150, **common})
 
 
 def _svg(spec: SettingSpec, **common: Any) -> Component:
-    return gr.File(file_types=[".svg"], height=110, **common)
+    return gr.File(file_types=list(FILE_SUFFIXES[spec.kind]), height=110, **common)
+
+
+def _checkpoint(spec: SettingSpec, **common: Any) -> Component:
+    return gr.File(file_types=list(FILE_SUFFIXES[spec.kind]), height=90, **common)
 
 
 _MAKERS = {
@@ -200,6 +219,7 @@ _MAKERS = {
     "color": _color,
     "image": _image,
     "svg": _svg,
+    "checkpoint": _checkpoint,
 }
 _WITH_INFO = (_slider, _number_field, _text_field, _long_text_field, _switch, _choice, _color)
 
@@ -220,10 +240,12 @@ def _with_dice(text: Text, maker: Any, spec: SettingSpec, common: dict[str, Any]
 def _number(spec: SettingSpec, raw: Any) -> float | int:
     if not isinstance(raw, int | float) or isinstance(raw, bool) or not math.isfinite(raw):
         raise EngineError(f"Setting '{spec.name}' needs a number.")
-    return int(raw) if spec.kind == "integer" and raw == int(raw) else raw
+    return int(raw) if spec.kind in ("integer", "press") and raw == int(raw) else raw
 
 
 def _shown(spec: SettingSpec, value: Any) -> Any:
+    if spec.kind == "checkpoint":
+        return value if value and Path(value).is_file() else None
     if spec.kind in ("image", "svg"):
         return str(intake.lend(value)) if value and Path(value).is_file() else None
     return value

@@ -1,7 +1,7 @@
 """A frame as a data URL: small, quick to make, safe to show.
 
 A drawing travels as SVG, so the page shows it crisply at any size, and painting it costs the server nothing. A picture,
-or a drawing with more strokes than a browser paints in passing, travels as JPEG.
+or a drawing with more strokes than a browser paints in passing, travels as JPEG, a small one as PNG.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from PIL import Image
 
 from engines.base import Frame
 
-__all__ = ["data_url", "jpeg_url", "png_url"]
+__all__ = ["data_url", "jpeg", "jpeg_url", "picture_url", "png_url"]
 
 _LONG_EDGE = 768
+_LOSSLESS_EDGE = 256
 _QUALITY = 85
 _MOST_STROKES = 1200
 
 
 def data_url(frame: Frame) -> str:
-    """ "data:image/svg+xml;base64,..." or "data:image/jpeg;base64,..." """
+    """ "data:image/svg+xml;base64,...", "data:image/jpeg;base64,..." or "data:image/png;base64,..." """
     if frame.scene is None or len(frame.scene) > _MOST_STROKES:
-        return jpeg_url(jpeg(frame.image))
+        return picture_url(frame.image)
     from engines.vector.svg import format_svg  # here, not above: the page must not wait for torch
 
     return _url("image/svg+xml", format_svg(frame.scene, background=frame.background).encode())
@@ -38,6 +39,15 @@ def jpeg(pixels: np.ndarray) -> bytes:
     packed = io.BytesIO()
     image.save(packed, "JPEG", quality=_QUALITY)
     return packed.getvalue()
+
+
+def picture_url(pixels: np.ndarray) -> str:
+    """A picture as it is shown: small ones whole, since the page enlarges them and JPEG's squares with them."""
+    if max(pixels.shape[:2]) > _LOSSLESS_EDGE:
+        return jpeg_url(jpeg(pixels))
+    packed = io.BytesIO()
+    Image.fromarray(pixels).save(packed, "PNG", compress_level=1)
+    return _url("image/png", packed.getvalue())
 
 
 def jpeg_url(packed: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What the tabs of all methods that draw with strokes have in common: the layout, and the wires between its parts."""
+"""What the tabs of all methods have in common: the layout, and the wires between its parts."""
 
 from __future__ import annotations
 
@@ -25,32 +25,34 @@ def lay_out(
     engine: type[Engine],
     *,
     tasks: tuple[str, ...],
-    card: Callable[[Controls], None] | None = None,
+    words: str = "controls",
+    top: Callable[[Controls], None] = lambda controls: None,
+    card: Callable[[Controls], None] = lambda controls: None,
 ) -> Session:
     """Lay a tab out; call inside the page's `gr.Tab`.
 
-    tasks: of the models that it uses, to be listed. card: places controls of the method's own below the prompt; all
-    other settings follow in their groups.
+    tasks: of the models that it uses, to be listed. words: where its own words are in ui/text. top, card: place
+    controls of the method's own above and below the prompt; all other settings follow in their groups.
     """
     text = context.text
     controls = Controls(text, engine)
 
     with gr.Row(elem_classes="studio"):
         with gr.Column(elem_classes="stage"):
-            canvas = LiveCanvas(context, engine, elem_id=f"{engine.name}-canvas")
+            canvas = LiveCanvas(context, engine, words, elem_id=f"{engine.name}-canvas")
         with gr.Column(elem_classes="inspector"):
+            top(controls)
             with gr.Column(elem_classes="card-box prompt-card"):
-                controls.one("prompt", lines=2, autofocus=True, placeholder=text.label("controls.placeholder"))
-                examples = PromptExamples(context)
+                controls.one("prompt", lines=2, autofocus=True, placeholder=text.label(f"{words}.placeholder"))
+                examples = PromptExamples(context, f"{words}.examples.")
                 draw = gr.Button(
-                    text.label("controls.draw"),
+                    text.label(f"{words}.draw"),
                     variant="primary",
                     size="lg",
                     elem_id=f"{engine.name}-draw",
                     elem_classes="draw",
                 )
-            if card is not None:
-                card(controls)
+            card(controls)
             with gr.Row(elem_classes="card-box starting"):
                 presets = Presets(context, engine)
                 opened_file = gr.UploadButton(

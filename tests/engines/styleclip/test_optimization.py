@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from engines.base import EngineError
-from engines.faces import face_crop, identity_loss
+from engines.faces import identity_loss
 from engines.styleclip.optimization import (
     clip_distance,
     clip_input,
@@ -14,7 +14,6 @@ from engines.styleclip.optimization import (
     learning_rate,
     reference_clip_input,
 )
-from engines.stylegan2 import is_torgb, load_generator
 
 
 @pytest.fixture(scope="module")
@@ -44,93 +43,6 @@ def test_reference_losses(array):
     torch.testing.assert_close(identity, array("id_loss"), rtol=1e-5, atol=0)
     total = clip + 0.008 * l2 + 0.005 * identity
     torch.testing.assert_close(total, array("total_loss").squeeze(), rtol=1e-5, atol=0)
-
-
-# ---------------------------------------------------------------------------------------------- its whole runs
-
-
-class Run:
-    """The reference's loop of 12 steps, with its two stand-ins for networks."""
-
-    def __init__(self, generator, array, is_style_space: bool):
-        self.array, self.generator, self.is_style_space = array, generator, is_style_space
-        w = array("latent_init")
-        self.start = {k: v.clone() for k, v in generator.styles(w).items()} if is_style_space else w
-        self.clip, self.identity, self.lr, self.codes, self.pictures = [], [], [], [], []
-
-    def render(self, code):
-        return self.generator.synthesis_from_styles(code) if self.is_style_space else self.generator.synthesis(code)
-
-    def features(self, picture):
-        pooled = F.adaptive_avg_pool2d(face_crop(picture), 7).flatten(1)
-        return F.normalize(pooled @ self.array("proj_id").T, dim=1)
-
-    def embeddings(self, picture):
-        return F.adaptive_avg_pool2d(reference_clip_input(picture), 8).flatten(1) @ self.array("proj_clip").T
-
-    def go(self):
-        steps, lr = self.array("steps").item(), self.array("lr").item()
-        if self.is_style_space:
-            code = {k: v.clone().requires_grad_(not is_torgb(k)) for k, v in self.start.items()}
-            free = [style for style in code.values() if style.requires_grad]
-        else:
-            code = self.start.clone().requires_grad_()
-            free = [code]
-        before = self.features(self.render(self.start))
-        optimizer = torch.optim.Adam(free, lr=lr)
-        for step in range(steps):
-            optimizer.param_groups[0]["lr"] = learning_rate(step, steps, lr)
-            picture = self.render(code)
-            clip = clip_distance(self.embeddings(picture), self.array("text_embedding"))
-            identity = identity_loss(self.features(picture), before)
-            l2 = l2_loss(code, self.start)
-            loss = clip + self.array("l2_lambda") * l2 + self.array("id_lambda") * identity
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            self.clip.append(clip.item())
-            self.identity.append(identity.item())
-            self.lr.append(optimizer.param_groups[0]["lr"])
-            self.pictures.append(picture.detach())
-            self.codes.append(code if self.is_style_space else code.detach()[0].clone())
-        return self
-
-
-@pytest.fixture(scope="module", params=["wplus", "s"])
-def run(request, references, reference):
-    """In double precision, for Adam amplifies rounding (the note's tolerances are for that of the reference)."""
-    generator = load_generator(references / "rosinality_tiny.pt").double()
-    stored = reference("styleclip_traj")
-
-    def array(key):
-        return stored(key).double() if stored(key).is_floating_point() else stored(key)
-
-    return Run(generator, array, request.param == "s").go()
-
-
-def test_reference_run(run):
-    prefix = "s" if run.is_style_space else "wplus"
-
-    def expect(found, key, tolerance, rows=slice(None)):
-        expected = run.array(f"{prefix}_{key}")
-        found = torch.as_tensor(found, dtype=expected.dtype)
-        torch.testing.assert_close(found[rows], expected[rows], rtol=0, atol=tolerance)
-
-    expect(run.lr, "lr", 1e-7)
-    for key, found in (("clip_loss", run.clip), ("id_loss", run.identity)):
-        expect(found, key, 2e-5, slice(4))
-        expect(found, key, 2e-3)
-    expect(run.pictures[0], "img_init", 1e-4)
-    last = run.array(f"{prefix}_img_last_render")
-    expect(run.pictures[-1], "img_last_render", 0.02 * last.std().item())
-    if run.is_style_space:
-        for index, style in enumerate(run.codes[-1].values()):
-            expect(style.detach().flatten(), f"final_{index:02d}", 1e-2)
-    else:
-        expect(torch.stack(run.codes), "latents", 1e-2)
-
-
-# ---------------------------------------------------------------------------------------------- losses
 
 
 def test_losses_in_double_precision():

@@ -36,6 +36,12 @@ def test_a_picture_travels_as_small_jpeg():
         assert (image.format, image.size) == ("JPEG", (768, 384))
 
 
+def test_a_small_picture_travels_as_it_is():
+    pixels = np.random.default_rng(0).integers(0, 255, (128, 96, 3), dtype=np.uint8)
+    with Image.open(io.BytesIO(content(preview.data_url(Frame(0, 1, lambda: pixels)), "image/png"))) as image:
+        assert np.array_equal(np.asarray(image), pixels)
+
+
 @pytest.mark.parametrize("strokes", [preview._MOST_STROKES + 1])
 def test_more_strokes_than_a_browser_likes_travel_as_jpeg(strokes):
     content(preview.data_url(frame(scene=drawing(strokes))), "image/jpeg")

@@ -1,0 +1,151 @@
+"""The face that an edit begins with, chosen by number or found for a picture; the same for all three methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engines.base import Engine, EngineError, EngineSettings, Frame, setting
+from engines.faces.alignment import align_face, quad_from_clicks
+from engines.images import load_picture
+from engines.stylegan2.generator import Generator
+from engines.stylegan2.projector import Projector
+
+__all__ = ["FaceEngine", "FaceSettings", "cut_face", "latent_of_seed", "to_pixels"]
+
+
+class FaceSettings(EngineSettings):
+    # ------------------------------------------------------------------ Face
+    seed: int = setting(
+        9, label="Face number", group="Face", minimum=0, maximum=2**32 - 1, step=1,
+        help="Each number is another face; the numbers mean the same as in NVIDIA's programs.",
+    )  # fmt: skip
+    truncation_psi: float = setting(
+        1.0, label="Truncation", group="Face", minimum=0, maximum=1.2, step=0.05,
+        help="How far a face may be from the average one: 0 the average, 1 as the generator learned. Published: 0.7.",
+    )  # fmt: skip
+    photo: str = setting(
+        "", label="Own picture", group="Face", kind="image",
+        help="A face to edit instead of a numbered one. The generator first searches for it.",
+    )  # fmt: skip
+    face_points: str = setting(
+        "", label="Eyes, nose, mouth", group="Face", max_length=200,
+        help="Five points of your picture, to cut the face out as FFHQ does: click both eyes, the tip of the nose, "
+        "both corners of the mouth. Empty: the middle square.",
+    )  # fmt: skip
+    projection_steps: int = setting(
+        200, label="Search steps", group="Face", minimum=20, maximum=2000, step=10, advanced=True,
+        help="How long the generator searches for your own picture.",
+    )  # fmt: skip
+    generator: str = setting(
+        "", label="Own generator", group="Face", kind="checkpoint", advanced=True,
+        help="A StyleGAN2 file to use instead: NVIDIA .pkl, rosinality .pt, or one saved here. Nothing in it is run.",
+    )  # fmt: skip
+
+
+class FaceEngine(Engine):
+    """An engine that edits one face. A subclass begins its `run` with ``yield from self._find_face(settings)``."""
+
+    def __init__(self, models):
+        super().__init__(models)
+        self._step = 0
+        self._start: Tensor | None = None
+        self._search: dict[str, Any] | None = None
+        self._chosen: tuple[int, float] | None = None
+        self._device = models.device
+
+    def _open_generator(self, settings: FaceSettings) -> None:
+        """Sets `_generator`: the family's own, or that of a file."""
+        self._generator: Generator = self.models.generator(settings.generator)
+        if self._generator.c_dim:
+            raise EngineError("This generator makes pictures of several classes; choose one that needs no class.")
+
+    def _find_face(self, settings: FaceSettings, steps: int) -> Iterator[Frame]:
+        """Sets `_generator` and `_start`, (1, num_ws, w_dim); shows the search for a person's own picture.
+
+        steps: what the method will do afterwards, for the frames' count.
+        """
+        self._open_generator(settings)
+        if self._start is not None:
+            return
+        if not settings.photo:
+            self._start = latent_of_seed(self._generator, settings.seed, settings.truncation_psi)
+            return
+        yield from self._search_for(cut_face(load_picture(settings.photo), settings.face_points), settings, steps)
+
+    def _search_for(self, photo: np.ndarray, settings: FaceSettings, steps: int) -> Iterator[Frame]:
+        features = self.models.style_features()
+        projector = Projector(self._generator, features, photo, num_steps=settings.projection_steps, seed=settings.seed)
+        target = to_pixels(projector.target)
+        if self._search is not None:
+            projector.load_state_dict(self._search)
+        total = settings.projection_steps + steps
+        losses: dict[str, float] = {}
+        while True:
+            self._search = projector.state_dict()
+            if self._step == settings.projection_steps:
+                break
+            with torch.no_grad():
+                pixels = to_pixels(projector.picture())
+            yield Frame(
+                step=self._step, steps=total, render=lambda pixels=pixels: pixels, losses=losses, before=target,
+                status="Searching for your picture in the generator.",
+            )  # fmt: skip
+            losses = projector.step()
+            self._step += 1
+        self._start, self._search = projector.latent.detach(), None
+
+    def _follow_face(self, now: FaceSettings) -> bool:
+        """Take another numbered face where the settings name one since; whether they did."""
+        chosen = None if now.photo else (now.seed, now.truncation_psi)
+        if chosen == self._chosen:
+            return False
+        self._start = latent_of_seed(self._generator, *chosen)
+        self._chosen = chosen
+        return True
+
+    def _edit_steps(self, settings: FaceSettings) -> int:
+        """Steps done since the face was there."""
+        return self._step - (settings.projection_steps if settings.photo else 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"step": self._step, "start": self._start, "search": self._search}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        try:
+            self._step, self._search = state["step"], state["search"]
+            self._start = None if state["start"] is None else state["start"].to(self._device)
+        except (KeyError, TypeError, AttributeError):
+            raise EngineError(f"The saved state is not one of {self.title}; choose another one.") from None
+
+
+@torch.no_grad()
+def latent_of_seed(generator: Generator, seed: int, psi: float) -> Tensor:
+    """(1, num_ws, w_dim): the face of that number, as NVIDIA's programs draw it."""
+    z = np.random.RandomState(seed).randn(1, generator.z_dim).astype(np.float32)
+    return generator.mapping(torch.from_numpy(z).to(generator.mapping.w_avg.device), psi=psi)
+
+
+def cut_face(picture: np.ndarray, points: str) -> np.ndarray:
+    """The face of (H, W, 3) uint8, (256, 256, 3), around five points; the picture as it is without points.
+
+    points: "x,y x,y …" in shares of width and height. Raises `EngineError` for anything else, and for no face.
+    """
+    if not points.strip():
+        return picture
+    try:
+        pairs = [[float(number) for number in pair.split(",")] for pair in points.split()]
+        clicks = np.array(pairs, dtype=np.float64).reshape(5, 2)
+    except ValueError:
+        raise EngineError("Setting 'face_points' needs five pairs like 0.4,0.45; click the points again.") from None
+    height, width = picture.shape[:2]
+    return align_face(picture, quad_from_clicks(clicks * (width, height)))
+
+
+def to_pixels(pictures: Tensor) -> np.ndarray:
+    """The first of (N, 3, H, W) in [-1, 1] → (H, W, 3) uint8, as NVIDIA's programs export it."""
+    return (pictures[0] * 127.5 + 128).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()

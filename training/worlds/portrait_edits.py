@@ -1,0 +1,32 @@
+"""Edits of a portrait that can be asked for in words and read off by a truth meter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["EDITS", "PortraitEdit"]
+
+
+@dataclass(frozen=True)
+class PortraitEdit:
+    """name: also of the embedded mapper. prompt, neutral: what is asked. attribute, goal: what is to be read then."""
+
+    name: str
+    prompt: str
+    attribute: str
+    goal: str
+    neutral: str = "face"
+
+
+EDITS = (
+    PortraitEdit("glasses", "face with glasses", "glasses", "glasses"),
+    PortraitEdit("sunglasses", "face with sunglasses", "glasses", "sunglasses"),
+    PortraitEdit("beard", "face with a beard", "beard", "beard"),
+    PortraitEdit("smile", "smiling face", "expression", "smiling"),
+    PortraitEdit("angry", "angry face", "expression", "angry"),
+    PortraitEdit("blonde", "face with blonde hair", "hair colour", "blonde"),
+    PortraitEdit("hat", "face with a top hat", "hat", "top hat"),
+    PortraitEdit("old", "old face with wrinkles", "age", "old"),
+    PortraitEdit("make-up", "face with make-up", "make-up", "make-up"),
+    PortraitEdit("curly", "face with curly hair", "hair style", "curly"),
+)

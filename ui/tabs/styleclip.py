@@ -1,0 +1,89 @@
+"""StyleCLIP: editing a face by words, in three ways that each have a tab of their own within this one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from ui.components.controls import Controls
+from ui.components.faces import FacePicker
+from ui.context import Context
+from ui.session import Session
+from ui.tabs.drawing import lay_out
+
+__all__ = ["build_directions", "build_mapper", "build_optimize"]
+
+TASKS = ("clip", "stylegan2", "identity")
+
+
+def build_directions(context: Context) -> Session:
+    engine, text = context.engines["styleclip-directions"], context.text
+
+    def directions(controls: Controls) -> None:
+        with gr.Column(elem_classes="card-box"):
+            controls.one("neutral")
+            controls.one("alpha")
+            controls.one("auto_beta")
+            controls.one("beta")
+            with gr.Row():
+                buttons["accept"] = gr.Button(text.label("edit.accept"), size="md", elem_id=f"{engine.name}-accept")
+                buttons["undo"] = gr.Button(text.label("edit.undo"), size="md", elem_id=f"{engine.name}-undo")
+            controls.one("edits", lines=1)
+
+    buttons: dict[str, gr.Button] = {}
+    session = _edit_tab(context, "styleclip-directions", directions)
+    session.changes_together(
+        buttons["accept"], ("edits", "alpha"), _accepted, of=("edits", "neutral", "prompt", "alpha")
+    )
+    session.changes_together(buttons["undo"], ("edits",), _without_the_last, of=("edits",))
+    return session
+
+
+def build_mapper(context: Context) -> Session:
+    def mapper(controls: Controls) -> None:
+        with gr.Column(elem_classes="card-box"):
+            for name in ("edit", "strength", "coarse", "medium", "fine"):
+                controls.one(name)
+
+    return _edit_tab(context, "styleclip-mapper", mapper)
+
+
+def build_optimize(context: Context) -> Session:
+    def optimize(controls: Controls) -> None:
+        with gr.Column(elem_classes="card-box"):
+            for name in ("l2_lambda", "id_lambda", "accepted"):
+                controls.one(name)
+
+    return _edit_tab(context, "styleclip-optimize", optimize)
+
+
+def _edit_tab(context: Context, method: str, card: Any) -> Session:
+    picker = partial(FacePicker, text=context.text, device=context.studio.device)
+
+    def face(controls: Controls) -> None:
+        with gr.Column(elem_classes="card-box face-card"):
+            controls.one("seed", maker=picker)
+            with gr.Accordion(context.text.label("edit.own"), open=False, elem_classes="more"):
+                controls.one("photo", height=240)
+                controls.one("face_points")
+
+    session = lay_out(context, context.engines[method], tasks=TASKS, words="edit", top=face, card=card)
+    session.takes_points("photo", "face_points", count=5)
+    session.empties("photo", "face_points")
+    return session
+
+
+def _accepted(edits: str, neutral: str, prompt: str, alpha: float) -> tuple[str, float]:
+    """The present edit joins the accepted ones, and its strength is free for the next."""
+    from engines.styleclip.directions_engine import Edit, format_edit
+
+    if not prompt.strip() or not alpha:
+        return edits, alpha
+    added = format_edit(Edit(neutral.strip() or "face", prompt.strip(), alpha, None))
+    return "; ".join(filter(None, [edits.strip(" ;"), added])), 0.0
+
+
+def _without_the_last(edits: str) -> tuple[str]:
+    return ("; ".join(part.strip() for part in edits.split(";")[:-1]),)
