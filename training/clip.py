@@ -27,7 +27,7 @@ from torch import Tensor
 from engines.clip._open_clip import open_clip
 from training.retrieval import MEAN, STD, Examiner
 from training.schedule import learning_rate
-from training.weights import save_weights, update_average
+from training.weights import save_checkpoint, save_weights, update_average
 from training.worlds.captions import caption
 from training.worlds.emoji import Composer, sprite_atlas
 from training.worlds.subjects import Subject, load_subjects
@@ -209,13 +209,6 @@ def main() -> None:
 def evaluate(trainer: Trainer) -> dict[str, float]:
     model = deepcopy(trainer.average).cpu().eval()
     return Examiner(model, trainer.tokenizer, trainer.subjects, trainer.composer, seed=987_654_321).retrieval()
-
-
-def save_checkpoint(trainer, path: Path) -> None:
-    """Whole or not at all: a killed run finds the checkpoint before."""
-    fresh = path.with_suffix(".new")
-    torch.save(trainer.state_dict(), fresh)
-    fresh.replace(path)
 
 
 if __name__ == "__main__":

@@ -34,11 +34,11 @@ from engines.clip._open_clip import open_clip
 from engines.clip.augment import apply_views, random_views
 from engines.clip.guidance import SCALE, certainties
 from engines.vector import composite, rasterize
-from training.clip import ASSETS, MODEL, ascend, evaluate, make_composer, save_checkpoint, shuffle_patches
+from training.clip import ASSETS, MODEL, ascend, evaluate, make_composer, shuffle_patches
 from training.portrait_pool import PortraitPool
 from training.retrieval import MEAN, STD, name_embeddings
 from training.schedule import learning_rate
-from training.weights import load_weights, save_weights, update_average
+from training.weights import load_weights, save_checkpoint, save_weights, update_average
 from training.worlds.captions import caption, styled
 from training.worlds.portrait_captions import ASKED, Saying, attribute_phrases, describe
 from training.worlds.portraits import Portraits

@@ -23,9 +23,8 @@ from torch import Tensor
 
 from engines.stylegan2.checkpoint import save_generator
 from engines.stylegan2.generator import Generator, GeneratorConfig, block_channels, normalize_second_moment
-from training.clip import save_checkpoint
 from training.schedule import learning_rate
-from training.weights import update_average
+from training.weights import save_checkpoint, update_average
 from training.worlds.painter import paint
 from training.worlds.portraits import VECTOR, Portraits, portraits_of, sample_portraits
 

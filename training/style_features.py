@@ -21,7 +21,7 @@ from engines.style.features import MEAN, STD, TAPS, StyleEncoder, vgg_features
 from engines.style.losses import Samples, moment_loss
 from training.clip import make_composer
 from training.schedule import learning_rate
-from training.weights import save_weights
+from training.weights import save_checkpoint, save_weights
 from training.worlds.materials import MATERIALS, render_materials
 from training.worlds.styles import HELD_OUT, STYLES, apply_styles, render
 from training.worlds.subjects import load_subjects
@@ -231,13 +231,6 @@ def main() -> None:
     encoder = StyleEncoder.load(options.export, name="pocket-vgg", sha256="")
     measured = evaluate(trainer.model.cpu(), trainer.composer) | style_matching(encoder, trainer.composer)
     print(json.dumps({name: round(value, 4) for name, value in measured.items()}))
-
-
-def save_checkpoint(trainer: Trainer, path: Path) -> None:
-    """Whole or not at all: a killed run finds the checkpoint before."""
-    fresh = path.with_suffix(".new")
-    torch.save(trainer.state_dict(), fresh)
-    fresh.replace(path)
 
 
 if __name__ == "__main__":

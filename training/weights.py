@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-__all__ = ["load_weights", "save_weights", "update_average"]
+__all__ = ["load_weights", "save_checkpoint", "save_weights", "update_average"]
 
 
 @torch.no_grad()
@@ -28,3 +28,10 @@ def save_weights(module: nn.Module, path: Path) -> None:
 def load_weights(path: Path) -> dict[str, Tensor]:
     """What `save_weights` wrote, as float32."""
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_file(path).items()}
+
+
+def save_checkpoint(trainer, path: Path) -> None:
+    """Whole or not at all: a killed run finds the checkpoint before."""
+    fresh = path.with_suffix(".new")
+    torch.save(trainer.state_dict(), fresh)
+    fresh.replace(path)

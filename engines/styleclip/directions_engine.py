@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -101,9 +102,10 @@ def _parse_edit(part: str) -> Edit:
     neutral, _, target = (words.strip() for words in texts.partition(">"))
     alpha, _, beta = (number.strip() for number in numbers.partition(","))
     try:
-        if not neutral or not target:
+        edit = Edit(neutral, target, float(alpha), None if beta == "auto" else float(beta))
+        if not neutral or not target or not math.isfinite(edit.alpha + (edit.beta or 0)):
             raise ValueError
-        return Edit(neutral, target, float(alpha), None if beta == "auto" else float(beta))
+        return edit
     except ValueError:
         raise EngineError(
             f"Setting 'edits': '{part[:60]}' is no edit; write it like: face > face with glasses @ 4, auto."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ class FaceEngine(Engine):
         self._step = 0
         self._start: Tensor | None = None
         self._search: dict[str, Any] | None = None
+        self._projector: Projector | None = None
         self._chosen: tuple[int, float] | None = None
         self._device = models.device
 
@@ -85,19 +87,19 @@ class FaceEngine(Engine):
             projector.load_state_dict(self._search)
         total = settings.projection_steps + steps
         losses: dict[str, float] = {}
-        while True:
-            self._search = projector.state_dict()
-            if self._step == settings.projection_steps:
-                break
-            with torch.no_grad():
-                pixels = to_pixels(projector.picture())
+        self._projector = projector
+        while self._step < settings.projection_steps:
             yield Frame(
-                step=self._step, steps=total, render=lambda pixels=pixels: pixels, losses=losses, before=target,
-                status="Searching for your picture in the generator.",
+                step=self._step, steps=total, render=partial(self._rendered, projector.latent), losses=losses,
+                before=target, status="Searching for your picture in the generator.",
             )  # fmt: skip
             losses = projector.step()
             self._step += 1
-        self._start, self._search = projector.latent.detach(), None
+        self._start, self._search, self._projector = projector.latent, None, None
+
+    @torch.no_grad()
+    def _rendered(self, latent: Tensor) -> np.ndarray:
+        return to_pixels(self._generator.synthesis(latent))
 
     def _follow_face(self, now: FaceSettings) -> bool:
         """Take another numbered face where the settings name one since; whether they did."""
@@ -108,12 +110,9 @@ class FaceEngine(Engine):
         self._chosen = chosen
         return True
 
-    def _edit_steps(self, settings: FaceSettings) -> int:
-        """Steps done since the face was there."""
-        return self._step - (settings.projection_steps if settings.photo else 0)
-
     def state_dict(self) -> dict[str, Any]:
-        return {"step": self._step, "start": self._start, "search": self._search}
+        search = self._search if self._projector is None else self._projector.state_dict()
+        return {"step": self._step, "start": self._start, "search": search}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         try:

@@ -64,7 +64,7 @@ CATALOGUE: list[CatalogueEntry] = [
     ),
     CatalogueEntry(
         "FFHQ-1024", "full", "stylegan2",
-        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl", 381_673_535,
+        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl", 381_000_000,
         "NVIDIA Source Code License (non-commercial)",
         "NVIDIA's StyleGAN2-ADA faces of 1024 pixels; wants a GPU.",
     ),

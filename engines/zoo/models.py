@@ -17,7 +17,7 @@ from engines.styleclip.relevance import RelevanceTable
 from engines.stylegan2 import Generator, load_generator
 from engines.zoo.catalogue import ASSETS, CatalogueEntry, Family, find
 
-__all__ = ["Models", "cache_folder", "relevance_name", "resolve_device"]
+__all__ = ["Models", "relevance_name", "resolve_device"]
 
 _POCKET_CLIP = "atelier-pocket"
 
@@ -59,20 +59,17 @@ class Models:
 
     def relevance(self, generator: Generator, encoder: ClipEncoder) -> RelevanceTable | None:
         """What each style channel of this generator means to this CLIP, where that was measured before."""
-        for folder in (ASSETS / "faces", cache_folder()):
-            path = folder / relevance_name(generator, encoder)
-            if path.is_file():
-                return RelevanceTable.load(path)
-        return None
+        path = ASSETS / "faces" / relevance_name(generator, encoder)
+        return RelevanceTable.load(path) if path.is_file() else None
 
-    def identity(self, path: str = "") -> IdentityNetwork | None:
-        """The ArcFace network of a file, or the family's own; None where the family has none."""
-        entry = None if path else find("identity", "", self.family)
-        if not path and entry is None:
+    def identity(self) -> IdentityNetwork | None:
+        """The family's ArcFace network; None where it has none."""
+        entry = find("identity", "", self.family)
+        if entry is None:
             return None
-        file = Path(path) if path else _weights_of(entry)
-        network = _load_identity(file, _stamp(file), self.device)
-        self._note(entry.name if entry else file.name, file_sha256(file))
+        file = _weights_of(entry)
+        network = _load_identity(file, self.device)
+        self._note(entry.name, file_sha256(file))
         return network
 
     def _note(self, name: str, sha256: str) -> None:
@@ -120,18 +117,13 @@ def _load_generator(file: Path, stamp: float, device: torch.device) -> Generator
 
 
 @cache
-def _load_identity(file: Path, stamp: float, device: torch.device) -> IdentityNetwork:
+def _load_identity(file: Path, device: torch.device) -> IdentityNetwork:
     return load_identity(file).to(device)
 
 
 def _stamp(file: Path) -> float:
     """When a file was written: one that was exchanged is loaded again."""
     return file.stat().st_mtime if file.exists() else 0.0
-
-
-def cache_folder() -> Path:
-    """Where measurements of models are kept between sessions."""
-    return Path(torch.hub.get_dir()) / "atelier"
 
 
 def relevance_name(generator: Generator, encoder: ClipEncoder) -> str:
@@ -180,11 +172,14 @@ def _unreachable(entry: CatalogueEntry, error: Exception) -> EngineError:
 def _check(entry: CatalogueEntry, weights: Path, sha256: str) -> None:
     if file_sha256(weights) != sha256:
         weights.resolve().unlink()
-        file_sha256.cache_clear()  # or the next download would be judged by this one
         raise EngineError(f"The download of {entry.name} is damaged and was removed; try again.")
 
 
-@cache
 def file_sha256(path: Path) -> str:
+    return _sha256(path, _stamp(path))
+
+
+@cache
+def _sha256(path: Path, stamp: float) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

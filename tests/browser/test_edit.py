@@ -90,6 +90,13 @@ def test_accepted_edits_stay_and_the_last_can_be_undone(page):
     says(page, "face 9, alpha 0, edits: face > face with glasses @ 7, auto")
 
 
+def test_a_chosen_beta_is_accepted_with_its_edit(page):
+    edit(page)
+    control(page, "auto-beta").locator("input").uncheck()
+    control(page, "accept").click()
+    says(page, "face 9, alpha 0, edits: face > face with glasses @ 7, 0.15")
+
+
 def test_a_reload_finds_the_edit_again(page):
     edit(page)
     set_alpha(page, 6)

@@ -4,8 +4,8 @@ import torch
 from engines.style import StyleEncoder
 from engines.zoo.catalogue import ASSETS
 from training import style_features
-from training.style_features import EVERY, UNSTYLED, Classifier, Trainer, save_checkpoint, style_matching, vary
-from training.weights import load_weights, save_weights
+from training.style_features import EVERY, UNSTYLED, Classifier, Trainer, style_matching, vary
+from training.weights import load_weights, save_checkpoint, save_weights
 from training.worlds.materials import MATERIALS
 
 

@@ -35,7 +35,10 @@ def build_directions(context: Context) -> Session:
     buttons: dict[str, gr.Button] = {}
     session = _edit_tab(context, "styleclip-directions", directions)
     session.changes_together(
-        buttons["accept"], ("edits", "alpha"), _accepted, of=("edits", "neutral", "prompt", "alpha")
+        buttons["accept"],
+        ("edits", "alpha"),
+        _accepted,
+        of=("edits", "neutral", "prompt", "alpha", "auto_beta", "beta"),
     )
     session.changes_together(buttons["undo"], ("edits",), _without_the_last, of=("edits",))
     return session
@@ -75,13 +78,14 @@ def _edit_tab(context: Context, method: str, card: Any) -> Session:
     return session
 
 
-def _accepted(edits: str, neutral: str, prompt: str, alpha: float) -> tuple[str, float]:
+def _accepted(edits: str, neutral: str, prompt: str, alpha: float, auto_beta: bool, beta: float) -> tuple[str, float]:
     """The present edit joins the accepted ones, and its strength is free for the next."""
-    from engines.styleclip.directions_engine import Edit, format_edit
+    from engines.styleclip.directions_engine import Edit, format_edit, parse_edits
 
     if not prompt.strip() or not alpha:
         return edits, alpha
-    added = format_edit(Edit(neutral.strip() or "face", prompt.strip(), alpha, None))
+    added = format_edit(Edit(neutral.strip(), prompt.strip(), alpha, None if auto_beta else beta))
+    parse_edits(added)  # a text may hold the signs that edits are written with
     return "; ".join(filter(None, [edits.strip(" ;"), added])), 0.0
 
 

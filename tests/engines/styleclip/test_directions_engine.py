@@ -160,7 +160,18 @@ def test_edits_are_read_as_they_are_written():
     assert parse_edits(" ; ") == []
 
 
-@pytest.mark.parametrize("text", ["glasses", "face > @ 3, auto", "a > b @ x, auto", "a > b @ 3", "a > b @ 3, much"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "glasses",
+        "face > @ 3, auto",
+        "a > b @ x, auto",
+        "a > b @ 3",
+        "a > b @ 3, much",
+        "a > b @ nan, auto",
+        "a > b @ 3, inf",
+    ],
+)
 def test_other_edits_are_refused(text):
     with pytest.raises(EngineError, match="is no edit"):
         run(settings(edits=text))
