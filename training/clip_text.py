@@ -1,8 +1,8 @@
 """Third stage of the pocket CLIP: `python -m training.clip_text` teaches its text tower to find names in sentences.
 
 The picture tower stays as it is. The text tower learns from itself as it was (the teacher):
-- a sentence around a name (`worlds/phrasing.py`) should come to where the teacher puts the bare name, and be nearer to
-  it than to all other names;
+- a sentence around a name (`worlds/phrasing.py`), or a phrase for the thing in other words (`worlds/paraphrases.py`),
+  should come to where the teacher puts the bare name, and be nearer to it than to all other names;
 - names, captions, styles, scenes and what is said of portraits stay where the teacher puts them.
 """
 
@@ -23,15 +23,18 @@ from training.retrieval import name_embeddings
 from training.schedule import learning_rate
 from training.weights import load_weights, save_weights, update_average
 from training.worlds.captions import caption
-from training.worlds.phrasing import Phrasing
+from training.worlds.paraphrases import load_paraphrases, thinned
+from training.worlds.phrasing import KOREAN, Phrasing
 from training.worlds.portrait_captions import describe
 from training.worlds.portraits import sample_portraits
 from training.worlds.scenes import imagine, things_of
 from training.worlds.styles import STYLES
-from training.worlds.subjects import load_subjects
+from training.worlds.subjects import Subject, load_subjects
 
 SENTENCES, KEPT = 192, 128
 """Sentences in a batch, and texts that should stay."""
+PARAPHRASED = 0.6
+"""Share of the sentences that are paraphrases."""
 PEAK_LR, WEIGHT_DECAY, EMA = 6e-4, 0.02, 0.995
 SCALE = 30.0
 """Inverse temperature of the choice among all names."""
@@ -44,6 +47,7 @@ class TextTrainer:
         self.batches, self.batch, self.rng = batches, 0, random.Random(seed)
         self.subjects = load_subjects()
         self.phrasing, self.things = Phrasing(self.subjects), things_of(tuple(self.subjects))
+        self.paraphrases = load_paraphrases()
         self.people = sample_portraits(2000, torch.Generator().manual_seed(seed))
         open_clip.add_model_config(ASSETS / f"{MODEL}.json")
         self.teacher = open_clip.create_model(MODEL).eval().requires_grad_(False)
@@ -59,7 +63,7 @@ class TextTrainer:
 
     def step(self) -> dict[str, float]:
         index = torch.tensor([self.rng.randrange(len(self.subjects)) for _ in range(SENTENCES)])
-        sentences = [self.phrasing(self.subjects[i], self.rng) for i in index.tolist()]
+        sentences = [self._sentence(self.subjects[i]) for i in index.tolist()]
         kept = self._texts_to_keep()
         features = self._encode(self.model, sentences + kept)
         sentence, stayed = features.split([SENTENCES, KEPT])
@@ -73,6 +77,12 @@ class TextTrainer:
         accuracy = (scores[0].argmax(1) == index).float().mean()
         self.batch += 1
         return {"naming": naming.item(), "accuracy": accuracy.item(), "near": near.item(), "away": away.item()}
+
+    def _sentence(self, subject: Subject) -> str:
+        if self.rng.random() > PARAPHRASED:
+            return self.phrasing(subject, self.rng)
+        english, korean = self.paraphrases[subject.en]
+        return thinned(self.rng.choice(korean if self.rng.random() < KOREAN else english), self.rng)
 
     def _texts_to_keep(self) -> list[str]:
         """A quarter each: names, captions (half of them with a style), scenes, portraits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from engines.base import EngineError
@@ -20,6 +21,8 @@ SCALE = 20.0
 """Inverse temperature of the comparison with other names."""
 NEAR = 0.6
 """Cosine between texts above which two names count as one."""
+SURE = 40.0
+"""Inverse temperature of the choice among the names that a text is drawn to."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,16 @@ class ClipGuide:
         """The largest picture any of the encoders looks at, in px."""
         return max(encoder.image_size for encoder, _ in self.encoders)
 
-    def text_target(self, label: str, text: str, weight: float) -> Target:
-        return Target(label, weight, tuple(encoder.encode_text(text) for encoder, _ in self.encoders))
+    def text_target(self, label: str, text: str, weight: float, *, known_words: float = 0.0) -> Target:
+        """known_words: how far the text is drawn to names that mean nearly the same (`toward_names`)."""
+        embeddings = [encoder.encode_text(text) for encoder, _ in self.encoders]
+        if known_words:
+            encoders = [encoder for encoder, _ in self.encoders]
+            embeddings = [
+                toward_names(embedding, encoder.name_embeddings, known_words)
+                for embedding, encoder in zip(embeddings, encoders, strict=True)
+            ]
+        return Target(label, weight, tuple(embeddings))
 
     def picture_target(self, label: str, picture, weight: float) -> Target:
         return Target(label, weight, tuple(encoder.encode_picture(picture) for encoder, _ in self.encoders))
@@ -99,6 +110,16 @@ class ClipGuide:
     def score(self, rgba: Tensor, background: Tensor, targets: list[Target], *, normalize: bool = True) -> float:
         """Score of the whole drawing, unwarped: higher is better."""
         return self.look(rgba, background, targets, identity_views(), normalize=normalize)[1].item()
+
+
+def toward_names(text: Tensor, names: Tensor, amount: float) -> Tensor:
+    """unit(text + amount · unit(Σ softmax(SURE cos(text, name)) name)): (texts, d) among (names, d), of unit length.
+
+    A CLIP puts a thing's bare name where its pictures are, and other words for it somewhere near; this goes back part
+    of the way. A name itself stays where it is.
+    """
+    chosen = torch.softmax(SURE * text @ names.T, dim=1) @ names
+    return F.normalize(text + amount * F.normalize(chosen, dim=1), dim=1)
 
 
 def certainties(features: Tensor, wanted: Tensor, names: Tensor) -> Tensor:

@@ -220,7 +220,11 @@ class CLIPDraw(Engine):
         return self._background.detach()
 
     def _targets(self, settings: CLIPDrawSettings) -> list[Target]:
-        targets = [self._guide.text_target("prompt", p.text, p.weight) for p in parse_prompt(settings.prompt)]
+        known = settings.known_words
+        targets = [
+            self._guide.text_target("prompt", part.text, part.weight, known_words=known)
+            for part in parse_prompt(settings.prompt)
+        ]
         targets += [
             self._guide.text_target("negative prompt", part.text, -settings.negative_weight * part.weight)
             for part in parse_prompt(settings.negative_prompt)

@@ -4,7 +4,7 @@ import torch
 
 from engines.base import EngineError
 from engines.clip.augment import identity_views
-from engines.clip.guidance import SCALE, ClipGuide, Target, certainties
+from engines.clip.guidance import SCALE, ClipGuide, Target, certainties, toward_names
 
 
 class RecordedEncoder:
@@ -92,3 +92,14 @@ def test_contrast_asks_for_more_than_likeness(pocket):
     _, stricter = guide.look(*arguments, contrast=1.0)
     assert plain.item() == pytest.approx(similarities.item())
     assert stricter < plain
+
+
+def test_a_text_is_drawn_to_the_names_it_resembles_and_a_name_stays():
+    names = torch.eye(8)[:4]
+    text = torch.nn.functional.normalize(torch.tensor([[1.0, 0.2, 0, 0, 1.0, 0, 0, 0]]), dim=1)
+    near, far = toward_names(text, names, 0.5), toward_names(text, names, 5.0)
+    assert (text @ names[0]).item() < (near @ names[0]).item() < (far @ names[0]).item()
+    assert (near @ names[0]).item() > 0.8
+    assert near.norm().item() == pytest.approx(1, abs=1e-6)
+    assert torch.allclose(toward_names(names[:1], names, 2.0), names[:1], atol=1e-6)
+    assert torch.allclose(toward_names(text, names, 0.0), text)
