@@ -31,6 +31,9 @@ FIRST_SEED = 1000
 """Of the faces. The default alpha and number of channels of the directions were chosen on the first thirty."""
 
 
+CELL = 96
+"""px of a face on a sheet."""
+
 Pair = tuple[np.ndarray, np.ndarray]
 """A face before and after, (H, W, 3) uint8 each."""
 
@@ -75,16 +78,21 @@ class Meters:
         )
 
     def seeds_without(self, edit: PortraitEdit, count: int) -> list[int]:
-        """The first `count` face numbers that do not show the goal yet, and where the attribute can be seen."""
+        """The first `count` face numbers that do not show the goal yet, and where the attribute can be seen.
+
+        What can be absent is so before: "with glasses" is not untrue of sunglasses, nor "with a beard" of a moustache.
+        """
         from engines.styleclip.face import latent_of_seed, to_pixels
 
+        choices = ATTRIBUTES[edit.attribute]
+        starts = ["none"] if "none" in choices else [choice for choice in choices if choice != edit.goal]
         generator, found, first = Models("pocket", "cpu").generator(), [], FIRST_SEED
         while len(found) < count:
             seeds = range(first, first + 50)
             with torch.no_grad():
                 pictures = [to_pixels(generator.synthesis(latent_of_seed(generator, seed, 1.0))) for seed in seeds]
             people = self.read(pictures)
-            usable = people.visible(edit.attribute) & ~people.shows(edit.attribute, edit.goal).bool()
+            usable = people.visible(edit.attribute) & people.shows(edit.attribute, *starts).bool()
             found += [seed for seed, is_usable in zip(seeds, usable.tolist(), strict=True) if is_usable]
             first += 50
         return found[:count]
@@ -151,15 +159,16 @@ def measure(task: Task) -> tuple[Score, list[Pair]]:
 
 def sheet(rows: list[tuple[str, list[Pair]]]) -> Image.Image:
     """A row per edit: eight faces before, and below them after."""
-    side = rows[0][1][0][0].shape[0]
+    side = CELL
     picture = Image.new("RGB", (90 + 8 * side, len(rows) * (2 * side + 6)), "white")
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(15)
     for number, (name, pairs) in enumerate(rows):
         top = number * (2 * side + 6)
         pen.text((6, top + side - 8), name, fill="black", font=font)
         for column, (before, after) in enumerate(pairs):
-            picture.paste(Image.fromarray(before), (90 + column * side, top))
-            picture.paste(Image.fromarray(after), (90 + column * side, top + side))
+            for below, face in enumerate((before, after)):
+                shown = Image.fromarray(face).resize((side, side), Image.Resampling.LANCZOS)
+                picture.paste(shown, (90 + column * side, top + below * side))
     return picture
 
 
@@ -185,7 +194,7 @@ def main() -> None:
         if options.sheets:
             options.sheets.mkdir(parents=True, exist_ok=True)
             named = [(task.edit.name, pairs) for task, (_, pairs) in zip(tasks, results, strict=True)]
-            sheet(named).save(options.sheets / f"edits-{way}.png")
+            sheet(named).save(options.sheets / f"edits-{way}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 A StyleGAN2 in ADA format learns to paint portraits whose truth is known (distillation), in two parts:
 - the synthesis network learns w → portrait, where w is a fixed rotation of the portrait's standardised attributes and
   measures (`Portraits.vector`). The loss is the L1 distance of Laplacian pyramids, fine levels counting more: a lens,
-  a lash and a wrinkle are few pixels. In a second phase each style channel is pressed to listen to few attributes
-  (L1 of how it depends on them): that is what a style space is good for;
+  a lash and a wrinkle are few pixels. Edits in style space move the styles of convolutions alone, so those of toRGB do
+  not depend on w here: all colours come from convolutions. In a second phase each style channel is pressed to listen
+  to few attributes: that is what a style space is good for;
 - the mapping network learns z → w for the portrait that z stands for (`portraits_of`), by squared error.
 """
 
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from engines.stylegan2.checkpoint import save_generator
 from engines.stylegan2.generator import Generator, GeneratorConfig, block_channels, normalize_second_moment
+from engines.stylegan2.style_space import is_torgb
 from training.schedule import learning_rate
 from training.weights import save_checkpoint, update_average
 from training.worlds.painter import paint
@@ -35,10 +37,10 @@ CONFIG = GeneratorConfig(
 )
 BATCH, FRESH, POOL = 16, 4, 4096
 """Portraits in a batch, how many of them are painted anew, and how many older ones the others come from."""
-LEVELS = (4.0, 2.0, 1.0, 1.0, 1.0)
+LEVELS = (6.0, 2.0, 1.0, 1.0, 1.0)
 """Weights of the pyramid's levels, from full size down."""
-PHASES = ((7000, 0.04, 0.0), (1500, 0.02, 0.3))
-"""Of the synthesis network: batches, peak learning rate, and weight of how much style channels depend on."""
+PHASES = ((7000, 0.04, 0.0), (4500, 0.03, 0.5))
+"""Of the synthesis network: batches, peak learning rate, and weight of how many attributes a style channel hears."""
 MAPPING_LR, EMA = 10.0, 0.998
 MAPPING_BATCH, MAPPING_BATCHES = 512, 10_000
 
@@ -97,6 +99,10 @@ class SynthesisTrainer:
         self.batches = sum(batches for batches, _, _ in phases)
         self.rotation = rotation().to(device)
         self.model = Generator(CONFIG).to(device)
+        self.affines = {name: self.model.synthesis.get_submodule(name).affine for name in self.model.synthesis.rows}
+        for name, affine in self.affines.items():
+            if is_torgb(name):
+                affine.weight.requires_grad_(False).zero_()
         self.average = deepcopy(self.model).requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.model.synthesis.parameters(), lr=1.0, betas=(0.9, 0.99), fused=True)
         self.gallery = Gallery(device)
@@ -108,7 +114,7 @@ class SynthesisTrainer:
             painted = self.model.synthesis(self._wide(latents), noise="none")
         distance = pyramid_distance(painted.float(), pictures)
         peak, progress, sparsity = self._phase()
-        loss = distance + sparsity * self._dependence() if sparsity else distance
+        loss = distance + sparsity * self._breadth() if sparsity else distance
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(peak, progress, warm_up=0.01, first=0.05, last=0.01)
         self.optimizer.zero_grad(set_to_none=True)
@@ -120,7 +126,7 @@ class SynthesisTrainer:
         return distance.item()
 
     def _phase(self) -> tuple[float, float, float]:
-        """Peak learning rate, how much of the phase is over, and the weight of `_dependence`."""
+        """Peak learning rate, how much of the phase is over, and the weight of `_breadth`."""
         batch = self.batch
         for batches, peak, sparsity in self.phases:
             if batch < batches:
@@ -128,11 +134,12 @@ class SynthesisTrainer:
             batch -= batches
         raise StopIteration
 
-    def _dependence(self) -> Tensor:
-        """Mean over layers of how much a style channel changes with the standardised attributes and measures."""
-        layers = [self.model.synthesis.get_submodule(name).affine for name in self.model.synthesis.rows]
-        means = [(layer.weight @ self.rotation.T / W_DIM**0.5).abs().mean() for layer in layers]
-        return torch.stack(means).mean()
+    def _breadth(self) -> Tensor:
+        """Mean over style channels of L1 / L2 of how they depend on the standardised attributes and measures, as a
+        share of its largest value: 1 where a channel hears all of them equally."""
+        weights = torch.cat([affine.weight for name, affine in self.affines.items() if not is_torgb(name)])
+        heard = weights @ self.rotation.T
+        return (heard.abs().sum(1) / (heard.norm(dim=1) + 1e-8)).mean() / VECTOR**0.5
 
     def _wide(self, latents: Tensor) -> Tensor:
         return latents[:, None].expand(-1, self.model.num_ws, -1)

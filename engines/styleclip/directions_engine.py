@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -24,13 +25,20 @@ from engines.styleclip.directions import (
     text_relevance,
 )
 from engines.styleclip.face import FaceEngine, FaceSettings, to_pixels
-from engines.styleclip.relevance import estimate_relevance, relevance_codes, style_statistics
+from engines.styleclip.relevance import (
+    RelevanceEstimates,
+    RelevanceTable,
+    estimate_relevance,
+    measure_remaining,
+    relevance_codes,
+    style_statistics,
+)
 from engines.stylegan2.style_space import move_conv_channels
 
 __all__ = ["Edit", "StyleCLIPDirections", "StyleCLIPDirectionsSettings", "format_edit", "parse_edits"]
 
-CODES = 8
-"""Faces over which relevance is estimated where there is no table."""
+CODES, EXACT_CODES = 8, 32
+"""Faces over which relevance is estimated where there is no table, and over which one is measured. Published: 100."""
 FEWEST = 100
 """Channels that an automatic beta moves at least; the released program's number for other pictures than FFHQ."""
 
@@ -71,6 +79,11 @@ class StyleCLIPDirectionsSettings(FaceSettings):
     relevance_table: str = setting(
         "", label="Relevance table", group="Face", kind="checkpoint", advanced=True,
         help="An fs3.npy made for your own generator and the CLIP in use. Without one, relevance is estimated.",
+    )  # fmt: skip
+    exact_relevance: bool = setting(
+        False, label="Measure the table", group="Face", advanced=True,
+        help="Measure the relevance of every channel instead of estimating it for each text: hours for a large "
+        "generator, then kept on this machine.",
     )  # fmt: skip
 
 
@@ -124,7 +137,7 @@ class StyleCLIPDirections(FaceEngine):
     def run(self, settings: StyleCLIPDirectionsSettings, live: LiveSettings | None = None) -> Iterator[Frame]:
         parse_edits(settings.edits)
         yield from self._find_face(settings, steps=1)
-        self._prepare(settings)
+        yield from self._prepare(settings)
         while True:
             now = settings if live is None else live.current
             if self._follow_face(now):
@@ -142,21 +155,32 @@ class StyleCLIPDirections(FaceEngine):
                 return
             self._step += 1
 
-    def _prepare(self, settings: StyleCLIPDirectionsSettings) -> None:
+    def _prepare(self, settings: StyleCLIPDirectionsSettings) -> Iterator[Frame]:
         self._encoder = self.models.clip()
         self._relevance: dict[tuple[str, str, bool], Tensor] = {}
         self._fs3: Tensor | None = None
+        self._show_face()
         table = self.models.relevance(self._generator, self._encoder)
+        if table is None:
+            file = self.models.relevance_file(self._generator, self._encoder)
+            self._estimates = RelevanceEstimates(file.with_suffix(".estimates.safetensors"))
+            self._statistics = self._estimates.statistics(self._device) or style_statistics(self._generator)
+            if settings.exact_relevance and not settings.relevance_table:
+                table = yield from self._measure_table(file)
+        self._std = self._statistics.std if table is None else table.std.to(self._device)
         if settings.relevance_table:
             self._fs3 = load_relevance(settings.relevance_table).to(self._device)
         elif table is not None:
             self._fs3 = table.fs3.to(self._device)
-        if table is not None:
-            self._std = table.std.to(self._device)
-        else:
-            self._statistics = style_statistics(self._generator)
-            self._std = self._statistics.std
-        self._show_face()
+
+    def _measure_table(self, file: Path) -> Generator[Frame, None, RelevanceTable]:
+        """Of all channels; what earlier runs measured stays."""
+        codes = relevance_codes(self._generator, EXACT_CODES)
+        for table in measure_remaining(self._generator, self._encoder, self._statistics, codes, file):
+            done, channels = len(table.fs3), len(table.std)
+            yield self._frame(f"Measuring what each style channel means: {done} of {channels}.", is_resting=False)
+            self._step += 1
+        return table
 
     @torch.no_grad()
     def _show_face(self) -> None:
@@ -182,6 +206,10 @@ class StyleCLIPDirections(FaceEngine):
         if self._fs3 is not None:
             self._relevance[key] = text_relevance(self._fs3, direction)
             return
+        known = self._estimates.find(direction)
+        if known is not None:
+            self._relevance[key] = known
+            return
         codes = relevance_codes(self._generator, CODES)
         estimate = estimate_relevance(self._generator, self._encoder, self._statistics, codes, direction)
         for number, relevance in enumerate(estimate, 1):
@@ -190,6 +218,7 @@ class StyleCLIPDirections(FaceEngine):
                 status = f"Measuring what each style channel means: {number} of {CODES} faces."
                 yield self._frame(status, is_resting=False)
                 self._step += 1
+        self._estimates.keep(self._statistics, direction, relevance)
 
     def _embed(self, text: str, templates: bool) -> Tensor:
         """The templates are English, and have the article."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,11 +12,29 @@ from torch import Tensor
 
 from engines.base import Engine, EngineError, EngineSettings, Frame, setting
 from engines.faces.alignment import align_face, quad_from_clicks
+from engines.faces.e4e import SIDE, Encoder
+from engines.faces.identity import IdentityNetwork
 from engines.images import load_picture
 from engines.stylegan2.generator import Generator
-from engines.stylegan2.projector import Projector
+from engines.stylegan2.projector import Projector, latent_std, target_tensor
 
-__all__ = ["FaceEngine", "FaceSettings", "cut_face", "latent_of_seed", "to_pixels"]
+if TYPE_CHECKING:
+    from engines.zoo import Models
+
+__all__ = [
+    "FaceEngine",
+    "FaceSettings",
+    "PersonSettings",
+    "cut_face",
+    "encoded",
+    "identity_of",
+    "latent_of_seed",
+    "to_pixels",
+]
+
+FARTHEST_MEAN = 0.5
+"""Between the mean codes of an encoder and of its generator, in deviations of w. Means over ten thousand codes differ
+by a hundredth; a generator that was trained on from another one keeps its mean, or nearly."""
 
 
 class FaceSettings(EngineSettings):
@@ -39,12 +57,27 @@ class FaceSettings(EngineSettings):
         "both corners of the mouth. Empty: the middle square.",
     )  # fmt: skip
     projection_steps: int = setting(
-        200, label="Search steps", group="Face", minimum=20, maximum=2000, step=10, advanced=True,
-        help="How long the generator searches for your own picture.",
+        200, label="Search steps", group="Face", minimum=0, maximum=2000, step=10, advanced=True,
+        help="How long the generator searches for your own picture. 0: what the encoder found is taken as it is.",
+    )  # fmt: skip
+    encoder: str = setting(
+        "", label="Encoder", group="Face", kind="checkpoint", advanced=True,
+        help="An e4e file made for the generator in use. It finds your own picture at once, and the search begins "
+        "there. Nothing in it is run.",
     )  # fmt: skip
     generator: str = setting(
         "", label="Own generator", group="Face", kind="checkpoint", advanced=True,
         help="A StyleGAN2 file to use instead: NVIDIA .pkl, rosinality .pt, or one saved here. Nothing in it is run.",
+    )  # fmt: skip
+
+
+class PersonSettings(FaceSettings):
+    """Of methods that can keep the person."""
+
+    identity_network: str = setting(
+        "", label="Identity network", group="Face", kind="checkpoint", advanced=True,
+        help="An ArcFace IR-SE50 file that tells the faces of your own generator apart: model_ir_se50.pth. Without one "
+        "they are not kept the same person. Nothing in it is run.",
     )  # fmt: skip
 
 
@@ -80,8 +113,18 @@ class FaceEngine(Engine):
         yield from self._search_for(cut_face(load_picture(settings.photo), settings.face_points), settings, steps)
 
     def _search_for(self, photo: np.ndarray, settings: FaceSettings, steps: int) -> Iterator[Frame]:
-        features = self.models.style_features()
-        projector = Projector(self._generator, features, photo, num_steps=settings.projection_steps, seed=settings.seed)
+        start = None
+        if settings.encoder and self._search is None:
+            start = encoded(self._generator, self.models.face_encoder(settings.encoder), photo)
+        if not settings.projection_steps:
+            if start is None:
+                raise EngineError("Setting 'projection_steps' is 0; raise it, or choose an encoder for your picture.")
+            self._start = start
+            return
+        projector = Projector(
+            self._generator, self.models.style_features(), photo,
+            num_steps=settings.projection_steps, seed=settings.seed, start=start,
+        )  # fmt: skip
         target = to_pixels(projector.target)
         if self._search is not None:
             projector.load_state_dict(self._search)
@@ -127,6 +170,35 @@ def latent_of_seed(generator: Generator, seed: int, psi: float) -> Tensor:
     """(1, num_ws, w_dim): the face of that number, as NVIDIA's programs draw it."""
     z = np.random.RandomState(seed).randn(1, generator.z_dim).astype(np.float32)
     return generator.mapping(torch.from_numpy(z).to(generator.mapping.w_avg.device), psi=psi)
+
+
+@torch.no_grad()
+def encoded(generator: Generator, encoder: Encoder, photo: np.ndarray) -> Tensor:
+    """(1, num_ws, w_dim): what the encoder finds for the middle square of a picture, (H, W, 3) uint8.
+
+    Raises `EngineError` for an encoder of another generator, as far as sizes and the mean code tell.
+    """
+    mean, centre = encoder.latent_avg, generator.mapping.w_avg
+    wanted = (generator.num_ws, generator.w_dim)
+    if tuple(mean.shape) != wanted:
+        raise EngineError(
+            f"The encoder finds codes of {mean.shape[0]} × {mean.shape[1]} numbers and the generator takes "
+            f"{wanted[0]} × {wanted[1]}; choose the encoder made for it."
+        )
+    distance = (mean - centre).square().mean().sqrt() / latent_std(generator)
+    if mean.any() and distance > FARTHEST_MEAN:
+        raise EngineError(
+            "The encoder begins at the mean face of another generator; choose the encoder made for this one, or its "
+            "file as your own generator too."
+        )
+    return encoder(target_tensor(photo, SIDE).to(centre))
+
+
+def identity_of(models: Models, settings: PersonSettings) -> IdentityNetwork | None:
+    """The network that knows the faces of the chosen generator: one of a file, or the family's own for its own."""
+    if settings.generator and not settings.identity_network:
+        return None
+    return models.identity(settings.identity_network)
 
 
 def cut_face(picture: np.ndarray, points: str) -> np.ndarray:

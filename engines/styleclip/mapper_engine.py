@@ -23,7 +23,7 @@ from torch import Tensor
 from engines.base import EngineError, Frame, LiveSettings, setting
 from engines.clip.encoder import ClipEncoder
 from engines.faces.identity import IdentityNetwork, identity_loss
-from engines.styleclip.face import FaceEngine, FaceSettings, latent_of_seed, to_pixels
+from engines.styleclip.face import FaceEngine, PersonSettings, identity_of, latent_of_seed, to_pixels
 from engines.styleclip.mapper import (
     LEVELS,
     LR_MULTIPLIER,
@@ -64,9 +64,9 @@ SHEET_FACES, SHEET_SIDE, SHEET_EVERY = 4, 256, 5
 MAX_SEED = 2**32
 
 
-class StyleCLIPMapperSettings(FaceSettings):
-    seed: int = FaceSettings.made_live("seed")
-    truncation_psi: float = FaceSettings.made_live("truncation_psi")
+class StyleCLIPMapperSettings(PersonSettings):
+    seed: int = PersonSettings.made_live("seed")
+    truncation_psi: float = PersonSettings.made_live("truncation_psi")
 
     # ------------------------------------------------------------------ Edit
     edit: Literal[(TRAIN, *MAPPERS)] = setting(
@@ -342,7 +342,7 @@ class StyleCLIPMapper(FaceEngine):
 
     def _prepare_training(self, settings: StyleCLIPMapperSettings) -> None:
         """Sets `_training`, and the faces of its sheet: the chosen one and the next numbers."""
-        identity = self.models.identity()
+        identity = identity_of(self.models, settings)
         self._has_identity = identity is not None
         self._training = MapperTraining(self._generator, self.models.clip(), identity, settings)
         seeds = [(settings.seed + number) % MAX_SEED for number in range(1, SHEET_FACES)]

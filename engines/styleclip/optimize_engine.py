@@ -18,7 +18,7 @@ from engines.base import EngineError, Frame, LiveSettings, setting
 from engines.clip.encoder import ClipEncoder
 from engines.clip.prompts import MAX_PROMPT, parse_prompt
 from engines.faces.identity import identity_loss
-from engines.styleclip.face import FaceEngine, FaceSettings, to_pixels
+from engines.styleclip.face import FaceEngine, PersonSettings, identity_of, to_pixels
 from engines.styleclip.mapper import LEVELS, ROWS, Level
 from engines.styleclip.optimization import (
     REFERENCE_SIZE,
@@ -179,7 +179,7 @@ def _copy(tensors: Mapping[str, Tensor], device: torch.device | str | None = Non
 # ---------------------------------------------------------------------------------------------- settings
 
 
-class StyleCLIPOptimizeSettings(FaceSettings):
+class StyleCLIPOptimizeSettings(PersonSettings):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "Paper": {"num_steps": 300, "lr": 0.1, "l2_lambda": 0.008, "id_lambda": 0.005, "truncation_psi": 0.7},
     }
@@ -290,7 +290,7 @@ class StyleCLIPOptimize(FaceEngine):
             yield self._frame(now, losses)
 
     def _set_out(self, settings: StyleCLIPOptimizeSettings, embed: Callable[[Tensor], Tensor]) -> None:
-        self._identity = None if settings.mode == "free" else self.models.identity()
+        self._identity = None if settings.mode == "free" else identity_of(self.models, settings)
         self._walk = LatentWalk(
             self._generator, self._start, space=settings.space, embed=embed, identity=self._identity
         )  # fmt: skip

@@ -5,19 +5,20 @@
     relevance = estimate_relevance(generator, encoder, statistics, codes, direction)   # a few dozen backward passes
 
 StyleCLIP (Patashnik et al., arXiv 2103.17249), §6. A table belongs to one generator and one CLIP; `RelevanceTable`
-names both.
+names both. `RelevanceEstimates` keeps what was estimated for such a pair.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from engines.base import EngineError
@@ -29,9 +30,11 @@ from engines.stylegan2.generator import Generator
 from engines.stylegan2.style_space import conv_channels, is_torgb, move_conv_channels
 
 __all__ = [
+    "RelevanceEstimates",
     "RelevanceTable",
     "StyleStatistics",
     "estimate_relevance",
+    "measure_remaining",
     "measure_table",
     "relevance_codes",
     "style_statistics",
@@ -42,6 +45,10 @@ PSI, CUTOFF = 0.7, 8
 REACH = 5.0
 """Standard deviations to either side."""
 FORMAT = "atelier-relevance"
+MOST_ESTIMATES = 200
+"""Texts whose relevance is kept for a generator and a CLIP: 5 MB for 1024 px."""
+SAME_DIRECTION = 1e-4
+"""Distance of two directions of length 1 that stem from the same texts, on whatever device."""
 LATENT_SEED = 5
 
 
@@ -114,12 +121,19 @@ def _embed(generator: Generator, encoder: ClipEncoder, styles: dict[str, Tensor]
 
 @dataclass(frozen=True)
 class RelevanceTable:
-    """fs3, the standard deviations it belongs to, and the SHA-256 of the generator and the CLIP it was made with."""
+    """fs3, the standard deviations it belongs to, and the SHA-256 of the generator and the CLIP it was made with.
+
+    While it is being measured it lacks its last channels.
+    """
 
     fs3: Tensor
     std: Tensor
     generator: str
     clip: str
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.fs3) == len(self.std)
 
     def save(self, path: Path | str) -> None:
         """fp16 safetensors, atomically."""
@@ -143,6 +157,29 @@ class RelevanceTable:
         except Exception as error:  # safetensors raises what it likes on a damaged file
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
             raise EngineError(f"'{Path(path).name}' is no table of channel relevance ({reason}).") from None
+
+
+def measure_remaining(
+    generator: Generator, encoder: ClipEncoder, statistics: StyleStatistics, codes: Tensor, path: Path, chunk: int = 16
+) -> Iterator[RelevanceTable]:
+    """Measure the table of `path` to its end; yields it as it is there, and after every `chunk` channels more.
+
+    It is saved each time, where it can be, and rounded as in its file.
+    """
+    if path.is_file():
+        table = RelevanceTable.load(path)
+    else:
+        size = encoder.encode_texts([""]).shape[1]
+        table = RelevanceTable(torch.empty(0, size), statistics.std.cpu(), generator.sha256, encoder.sha256)
+    yield table
+    while not table.is_whole:
+        channels = range(len(table.fs3), min(len(table.fs3) + chunk, len(table.std)))
+        rows = measure_table(generator, encoder, statistics, codes, channels=channels).cpu()
+        table = replace(table, fs3=torch.cat([table.fs3, rows.half().float()]))
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            table.save(path)
+        yield table
 
 
 # ---------------------------------------------------------------------------------------------- estimated
@@ -178,3 +215,47 @@ def estimate_relevance(
         squares = squares + scaled[1:].square().mean(0)  # E over Gaussian vectors: the squared length
         length = (squares / count).clamp_min(1e-24).sqrt()
         yield (slope / count) / length
+
+
+class RelevanceEstimates:
+    """The estimates for one generator and one CLIP, in a file that is made with the first of them.
+
+    Each is made once per machine: the newest `MOST_ESTIMATES` directions are kept. It is only a cache, so a file that
+    cannot be read is as good as none, and where none can be written nothing is kept.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def statistics(self, device: torch.device) -> StyleStatistics | None:
+        """Those that the estimates were made with; None while there are no estimates."""
+        stored = self._stored()
+        return StyleStatistics(stored["mean"].to(device), stored["std"].to(device)) if stored else None
+
+    def find(self, direction: Tensor) -> Tensor | None:
+        """The relevance of all channels to a direction, (d,) → (channels,) on its device; None if it is not known."""
+        stored = self._stored()
+        if not stored or stored["directions"].shape[1] != len(direction):
+            return None
+        distances = (stored["directions"] - direction.cpu()).norm(dim=1)
+        nearest = distances.argmin()
+        return stored["relevance"][nearest].to(direction) if distances[nearest] < SAME_DIRECTION else None
+
+    def keep(self, statistics: StyleStatistics, direction: Tensor, relevance: Tensor) -> None:
+        rows = {"directions": direction[None].cpu(), "relevance": relevance[None].cpu()}
+        stored = self._stored()
+        if stored:
+            rows = {name: torch.cat([stored[name], row])[-MOST_ESTIMATES:] for name, row in rows.items()}
+        tensors = {**rows, "mean": statistics.mean.cpu(), "std": statistics.std.cpu()}
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(self._path, save({name: tensor.contiguous() for name, tensor in tensors.items()}))
+
+    def _stored(self) -> dict[str, Tensor]:
+        try:
+            stored = load_file(self._path)
+            count, channels = stored["relevance"].shape
+            shapes = [stored["mean"].shape, stored["std"].shape, stored["directions"].shape[:1]]
+            return stored if shapes == [(channels,), (channels,), (count,)] else {}
+        except Exception:  # there is none yet, or safetensors raises what it likes on a damaged one
+            return {}

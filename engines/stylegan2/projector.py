@@ -1,4 +1,4 @@
-"""From a picture to the latent code that makes it, by optimisation ("inversion"), where no encoder exists.
+"""From a picture to the latent code that makes it, by optimisation ("inversion").
 
     projector = Projector(generator, models.style_features(), picture, num_steps=200, seed=0)
     while projector.steps_done < projector.num_steps:
@@ -11,6 +11,9 @@ The start, the schedule and the exploration are those of StyleGAN2's projection 
 D). It stays in W, which holds few pictures but the generator's own; here the rows of W+ part after a while, as in
 Image2StyleGAN (Abdal et al., arXiv 1904.03189, which also adds the pixels to the features). They are held near their
 mean: a code is the easier to edit the nearer it is to W (Tov et al., arXiv 2102.02766).
+
+From the code of an encoder the same schedule goes on. Measured on such portraits from codes at 27.6 dB: 60 steps end
+where 200 from the mean do, at 29.5 dB, whether or not the rows first move together and explore.
 
 Noise maps stay those of the checkpoint, unlike in the paper: optimised ones take up detail of the picture that no edit
 moves, and would have to go along with the code wherever it is rendered.
@@ -55,11 +58,19 @@ class Projector:
 
     target: (H, W, 3) uint8 RGB of any size. Its middle square is resized to the generator's resolution and is
     `.target`, (1, 3, R, R) in [-1, 1]. num_steps: over which the schedule runs; 200 do for 128 px.
+    start: the code that an encoder found, (1, num_ws, w_dim), to be refined; without one the search begins at w_avg.
     Raises `EngineError` for another kind of picture, and for a generator with classes.
     """
 
     def __init__(
-        self, generator: Generator, features: StyleEncoder, target: np.ndarray, *, num_steps: int = 200, seed: int = 0
+        self,
+        generator: Generator,
+        features: StyleEncoder,
+        target: np.ndarray,
+        *,
+        num_steps: int = 200,
+        seed: int = 0,
+        start: Tensor | None = None,
     ):
         self.num_steps, self.steps_done = num_steps, 0
         self._generator, self._features = generator, features
@@ -67,7 +78,8 @@ class Projector:
         self.target = target_tensor(target, generator.img_resolution).to(centre)
         self._std = latent_std(generator)
         self._random = torch.Generator().manual_seed(seed)
-        self._latent = centre.repeat(1, generator.num_ws, 1).requires_grad_()
+        start = centre.repeat(1, generator.num_ws, 1) if start is None else start
+        self._latent = start.detach().clone().requires_grad_()
         self._mean, self._mean_square = torch.zeros_like(self._latent), torch.zeros_like(self._latent)
         with torch.no_grad():
             self._target_features = self._features_of(self.target)

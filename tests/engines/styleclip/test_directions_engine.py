@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -31,9 +33,10 @@ class Encoder(LinearEncoder):
 class Models:
     """Stands for `engines.zoo.Models`."""
 
-    def __init__(self, *, has_table: bool):
+    def __init__(self, *, has_table: bool, folder: Path | None = None):
+        """folder: what is kept of one run for the next; None where nothing can be."""
         torch.manual_seed(1)
-        self.device, self.has_table = torch.device("cpu"), has_table
+        self.device, self.has_table, self.folder = torch.device("cpu"), has_table, folder
         self._generator = Generator(CONFIG).requires_grad_(False).eval()
 
     def generator(self, path=""):
@@ -51,13 +54,16 @@ class Models:
         )
         return RelevanceTable(fs3, std, "", "")
 
+    def relevance_file(self, generator, encoder):
+        return (self.folder or Path("/dev/null")) / "relevance.safetensors"
+
 
 def settings(**values):
     return StyleCLIPDirectionsSettings(**{"prompt": "face with glasses", "templates": False, **values})
 
 
-def run(values, *, has_table=True):
-    return list(StyleCLIPDirections(Models(has_table=has_table)).run(values))
+def run(values, *, has_table=True, folder=None):
+    return list(StyleCLIPDirections(Models(has_table=has_table, folder=folder)).run(values))
 
 
 def difference(frame):
@@ -123,6 +129,30 @@ def test_without_a_table_relevance_is_estimated_face_by_face():
     assert [frame.is_resting for frame in frames] == [False] * 7 + [True]
     assert "1 of 8" in frames[0].status
     assert difference(frames[-1]) > 0.5
+
+
+def test_estimates_are_made_once_per_machine(tmp_path):
+    first = run(settings(), has_table=False, folder=tmp_path)
+    assert (len(first), len(list(tmp_path.iterdir()))) == (8, 1)
+    (again,) = run(settings(), has_table=False, folder=tmp_path)
+    assert np.array_equal(again.image, first[-1].image)
+    assert again.status == first[-1].status
+    other = run(settings(prompt="smiling face"), has_table=False, folder=tmp_path)
+    assert len(other) == 8
+    assert len(run(settings(edits="face > smiling face @ 3, auto"), has_table=False, folder=tmp_path)) == 1
+
+
+def test_a_table_is_measured_once_per_machine(tmp_path):
+    exact = settings(exact_relevance=True)
+    *measuring, last = run(exact, has_table=False, folder=tmp_path)
+    says = "Measuring what each style channel means: {} of 26."
+    assert [frame.status for frame in measuring] == [says.format(done) for done in (0, 16, 26)]
+    assert [frame.step for frame in (*measuring, last)] == [0, 1, 2, 3]
+    assert not any(frame.is_resting for frame in measuring)
+    *measuring, again = run(exact, has_table=False, folder=tmp_path)
+    assert [frame.status for frame in measuring] == [says.format(26)]
+    assert np.array_equal(again.image, last.image)
+    assert not np.array_equal(again.image, run(settings(), has_table=False)[-1].image)
 
 
 def test_beta_that_nothing_reaches_ends_a_run_but_not_a_hand_on_the_slider():

@@ -7,9 +7,13 @@ import pytest
 import torch
 
 from engines.base import EngineError, Frame
+from engines.faces import load_encoder
 from engines.styleclip.face import FaceEngine, FaceSettings, cut_face, latent_of_seed, to_pixels
-from engines.stylegan2 import Generator, GeneratorConfig
+from engines.stylegan2 import Generator, GeneratorConfig, load_generator
+from engines.stylegan2.projector import target_tensor
 from engines.zoo import Models
+from tests.engines.faces.twins import NARROW, encoder_shapes, random_state
+from tests.engines.stylegan2.twins import random_tensors, to_rosinality
 
 CONFIG = GeneratorConfig(channels=(6, 5, 4), z_dim=8, mapping_features=(12, 10))
 
@@ -73,8 +77,9 @@ def test_a_picture_is_searched_for_before_the_eyes(models, photo):
     assert frames[-2].losses["loss"] < frames[1].losses["loss"]
 
 
-def test_a_search_goes_on_as_if_it_never_stopped(models, photo):
-    settings = FaceSettings(photo=photo, projection_steps=20)
+@pytest.mark.parametrize("has_encoder", [False, True])
+def test_a_search_goes_on_as_if_it_never_stopped(models, photo, e4e, has_encoder):
+    settings = FaceSettings(photo=photo, projection_steps=20, encoder=str(e4e()) if has_encoder else "")
     whole = [frame.image for frame in Still(models).run(settings)]
     one = Still(models)
     frames = one.run(settings)
@@ -98,6 +103,69 @@ def test_generator_with_classes_is_refused(models, monkeypatch):
     monkeypatch.setattr(Models, "generator", lambda self, path="": classes)
     with pytest.raises(EngineError, match="several classes"):
         list(Still(models).run(FaceSettings()))
+
+
+# ---------------------------------------------------------------------------------------------- encoders
+
+
+@pytest.fixture
+def e4e(tmp_path, generator):
+    """`e4e(…)` writes a twin of a published file, by default one that fits the generator, and without its decoder."""
+
+    def write(num_ws=CONFIG.num_ws, w_dim=10, latent_avg=generator.mapping.w_avg, decoder=None):
+        state = {f"encoder.{name}": part for name, part in random_state(encoder_shapes(NARROW, num_ws, w_dim)).items()}
+        state |= {f"decoder.{name}": part for name, part in (decoder or {}).items()}
+        opts = {"start_from_latent_avg": True, "encoder_type": "Encoder4Editing", "device": "cuda:0"}
+        content = {"state_dict": state, "opts": opts, "latent_avg": latent_avg.expand(num_ws, w_dim)}
+        torch.save(content, tmp_path / "e4e.pt")
+        return tmp_path / "e4e.pt"
+
+    return write
+
+
+def pictured(generator, file, photo) -> np.ndarray:
+    from engines.images import load_picture
+
+    with torch.no_grad():
+        return to_pixels(generator.synthesis(load_encoder(file)(target_tensor(load_picture(photo), 256))))
+
+
+def test_an_encoder_finds_a_picture_at_once(models, generator, photo, e4e):
+    (frame,) = Still(models).run(FaceSettings(photo=photo, encoder=str(e4e()), projection_steps=0))
+    assert frame.step == 0
+    assert np.array_equal(frame.image, pictured(generator, e4e(), photo))
+    assert [record["name"] for record in models.used] == ["e4e.pt"]
+
+
+def test_the_search_begins_where_the_encoder_ends(models, generator, photo, e4e):
+    frames = list(Still(models).run(FaceSettings(photo=photo, encoder=str(e4e()), projection_steps=40)))
+    assert [frame.step for frame in frames] == list(range(41))
+    assert np.array_equal(frames[0].image, pictured(generator, e4e(), photo))
+    assert frames[-2].losses["loss"] < 0.8 * frames[1].losses["loss"]
+
+
+def test_encoder_and_generator_of_one_published_file(photo, e4e):
+    decoder, latent_avg = to_rosinality(random_tensors(CONFIG))
+    file = e4e(decoder=decoder, latent_avg=latent_avg)
+    models = Models("pocket", "cpu")
+    settings = FaceSettings(photo=photo, generator=str(file), encoder=str(file), projection_steps=0)
+    (frame,) = Still(models).run(settings)
+    assert np.array_equal(frame.image, pictured(load_generator(file), file, photo))
+
+
+def test_without_an_encoder_there_has_to_be_a_search(models, photo, refused):
+    refused("'projection_steps' is 0; raise it", list, Still(models).run(FaceSettings(photo=photo, projection_steps=0)))
+
+
+def test_encoders_of_other_generators_are_refused(models, generator, photo, e4e, refused):
+    def use(file):
+        refused_by = Still(models).run(FaceSettings(photo=photo, encoder=str(file)))
+        return list(refused_by)
+
+    refused("codes of 8 × 10 numbers and the generator takes 6 × 10", use, e4e(num_ws=8))
+    refused("codes of 6 × 20 numbers", use, e4e(w_dim=20, latent_avg=torch.ones(20)))
+    refused("mean face of another generator", use, e4e(latent_avg=generator.mapping.w_avg + 2))
+    refused("There is no file", use, "nowhere.pt")
 
 
 # ---------------------------------------------------------------------------------------------- clicked points

@@ -171,6 +171,15 @@ def test_without_an_identity_network_it_says_so(models):
     assert set(frame.losses) == {"loss", "clip", "latent"}
 
 
+def test_the_faces_of_an_own_generator_want_a_network_of_their_own(models):
+    opened = []
+    models.identity = lambda path="": opened.append(path) or identity_stub
+    *_, without = frames(models, small(num_steps=2, generator="own.pkl"))
+    assert (opened, set(without.losses)) == ([], {"loss", "clip", "latent"})
+    *_, last = frames(models, small(num_steps=2, generator="own.pkl", identity_network="model_ir_se50.pth"))
+    assert (opened, set(last.losses)) == (["model_ir_se50.pth"], {"loss", "clip", "latent", "identity"})
+
+
 def test_the_seed_is_the_mapper(models):
     one, same, other = (frames(models, small(num_steps=3, training_seed=seed))[-1] for seed in (1, 1, 2))
     assert np.array_equal(one.image, same.image)

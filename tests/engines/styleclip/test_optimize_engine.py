@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from engines.base import EngineError, LiveSettings
-from engines.faces import IdentityNetwork, face_crop
+from engines.faces import face_crop
 from engines.state_file import load_state, save_state
 from engines.styleclip import face
 from engines.styleclip.optimization import reference_clip_input
@@ -21,6 +21,7 @@ from engines.styleclip.optimize_engine import (
 )
 from engines.stylegan2 import Generator, GeneratorConfig, is_torgb, load_generator, save_generator
 from engines.zoo import Models
+from tests.engines.faces.twins import NARROW, identity_shapes, random_state
 
 SPACES = ["W+", "S"]
 
@@ -213,19 +214,16 @@ def small(generator, tmp_path_factory):
     return lambda **changes: StyleCLIPOptimizeSettings.parse({**values, **changes})
 
 
-@pytest.fixture
-def models(monkeypatch):
-    """Pocket models without an identity network."""
-    monkeypatch.setattr(Models, "identity", lambda self: None)
-    return Models("pocket", "cpu")
+@pytest.fixture(scope="module")
+def person(small, tmp_path_factory):
+    """The same with a twin of a published identity network."""
+    path = tmp_path_factory.mktemp("identity") / "model_ir_se50.pth"
+    torch.save(random_state(identity_shapes(NARROW, 16)), path)
+    return lambda **changes: small(**{"identity_network": str(path), **changes})
 
 
 @pytest.fixture
-def with_identity(monkeypatch):
-    """Pocket models with a small random identity network."""
-    torch.manual_seed(0)
-    network = IdentityNetwork(widths=(16, 16, 16, 16), features=16).eval().requires_grad_(False)
-    monkeypatch.setattr(Models, "identity", lambda self: network)
+def models():
     return Models("pocket", "cpu")
 
 
@@ -281,10 +279,10 @@ def test_loss_falls(models, small, space):
         {"fine": False},
     ],
 )
-def test_live_control_changes_result(with_identity, small, change):
-    plain = frames(with_identity, small())[-1].losses
-    live = LiveSettings(small())
-    run = StyleCLIPOptimize(with_identity).run(live.current, live)
+def test_live_control_changes_result(models, person, change):
+    plain = frames(models, person())[-1].losses
+    live = LiveSettings(person())
+    run = StyleCLIPOptimize(models).run(live.current, live)
     for _ in range(3):
         next(run)
     live.update(**change)
@@ -293,9 +291,9 @@ def test_live_control_changes_result(with_identity, small, change):
     assert last.step == last.steps == live.current.num_steps
 
 
-def test_accepting_a_new_start(with_identity, small):
-    live = LiveSettings(small(accepted=2, id_lambda=0.1, num_steps=8))
-    run = StyleCLIPOptimize(with_identity).run(live.current, live)
+def test_accepting_a_new_start(models, person):
+    live = LiveSettings(person(accepted=2, id_lambda=0.1, num_steps=8))
+    run = StyleCLIPOptimize(models).run(live.current, live)
     shown = [next(run) for _ in range(5)]
     assert np.array_equal(shown[4].before, shown[0].image)  # presses before the run are none of its own
     live.update(accepted=3)
@@ -309,7 +307,7 @@ def test_accepting_a_new_start(with_identity, small):
 
 
 @pytest.mark.parametrize("space", SPACES)
-def test_resume_equals_uninterrupted(with_identity, small, tmp_path, space):
+def test_resume_equals_uninterrupted(models, person, tmp_path, space):
     def begin(engine, live):
         run = engine.run(live.current, live)
         for _ in range(3):
@@ -318,13 +316,13 @@ def test_resume_equals_uninterrupted(with_identity, small, tmp_path, space):
         next(run)
         return run
 
-    settings = small(num_steps=7, space=space, id_lambda=0.1)
-    *_, through = begin(StyleCLIPOptimize(with_identity), LiveSettings(settings))
-    engine, live = StyleCLIPOptimize(with_identity), LiveSettings(settings)
+    settings = person(num_steps=7, space=space, id_lambda=0.1)
+    *_, through = begin(StyleCLIPOptimize(models), LiveSettings(settings))
+    engine, live = StyleCLIPOptimize(models), LiveSettings(settings)
     run = begin(engine, live)
     save_state(tmp_path / "state.safetensors", engine.state_dict())
     run.close()
-    resumed = StyleCLIPOptimize(with_identity)
+    resumed = StyleCLIPOptimize(models)
     resumed.load_state_dict(load_state(tmp_path / "state.safetensors"))
     rest = list(resumed.run(live.current))
     assert [frame.step for frame in rest] == [3, 4, 5, 6, 7]
@@ -336,7 +334,7 @@ def test_resume_equals_uninterrupted(with_identity, small, tmp_path, space):
 class Search:
     """Stands in for the projector: every step moves the code by one tenth."""
 
-    def __init__(self, generator, features, target, *, num_steps, seed):
+    def __init__(self, generator, features, target, *, num_steps, seed, start):
         self.generator, self.latent = generator, torch.zeros(1, generator.num_ws, generator.w_dim)
         self.target = torch.zeros(1, 3, 64, 64)
 
@@ -379,9 +377,9 @@ def test_an_own_picture_is_searched_for_and_then_edited(models, small, tmp_path,
         assert np.array_equal(rest[-1].image, through[-1].image)
 
 
-def test_free_mode_begins_with_the_average_face_and_is_not_held(with_identity, small, generator):
-    settings = small(mode="free", photo="not looked at.png", l2_lambda=0.1, id_lambda=1.0)
-    run = frames(with_identity, settings)
+def test_free_mode_begins_with_the_average_face_and_is_not_held(models, person, generator):
+    settings = person(mode="free", photo="not looked at.png", l2_lambda=0.1, id_lambda=1.0)
+    run = frames(models, settings)
     average = generator.mapping.w_avg.repeat(1, generator.num_ws, 1)
     assert np.array_equal(run[0].image, face.to_pixels(generator.synthesis(average)))
     assert all(frame.losses["loss"] == frame.losses["clip"] for frame in run[1:])
@@ -400,11 +398,18 @@ def test_a_lack_of_an_identity_network_is_said(models, small):
     assert next(run).status == ""
 
 
-def test_identity_with_a_network(with_identity, small):
-    run = frames(with_identity, small(id_lambda=0.1, num_steps=3))
+def test_the_embedded_network_is_for_the_embedded_faces(models):
+    run = frames(models, StyleCLIPOptimizeSettings(prompt="face with glasses", num_steps=3, id_lambda=0.1))
+    assert run[-1].losses["identity"] > 0
+    assert "pocket-identity" in [record["name"] for record in models.used]
+
+
+def test_identity_with_a_network(models, person):
+    run = frames(models, person(id_lambda=0.1, num_steps=3))
     assert run[1].losses["identity"] == pytest.approx(0, abs=1e-6)
     assert run[-1].losses["identity"] > 0
     assert run[-1].status == ""
+    assert [record["name"] for record in models.used][-1] == "model_ir_se50.pth"
 
 
 def test_what_a_person_may_overlook_is_said(models, small):

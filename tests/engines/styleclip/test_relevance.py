@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 import torch
 
 from engines.base import EngineError
+from engines.styleclip import relevance
 from engines.styleclip.directions import text_relevance
 from engines.styleclip.relevance import (
+    RelevanceEstimates,
     RelevanceTable,
+    StyleStatistics,
     estimate_relevance,
+    measure_remaining,
     measure_table,
     relevance_codes,
     style_statistics,
@@ -26,6 +32,9 @@ class LinearEncoder:
 
     def __init__(self):
         self.matrix = torch.randn(3 * 64, 12, generator=torch.Generator().manual_seed(0))
+
+    def encode_texts(self, texts):
+        return torch.zeros(len(texts), 12)
 
     def encode_image(self, pictures):
         return torch.nn.functional.normalize(pictures.flatten(1) @ self.matrix, dim=1)
@@ -116,3 +125,62 @@ def test_table_refuses_other_files(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(EngineError, match="table of channel relevance"):
         RelevanceTable.load(path)
+
+
+def test_a_table_goes_on_where_it_was_left(generator, statistics, tmp_path):
+    encoder, codes, path = LinearEncoder(), relevance_codes(generator, 2), tmp_path / "folder" / "table.safetensors"
+
+    def measuring():
+        return measure_remaining(generator, encoder, statistics, codes, path, chunk=10)
+
+    first, second = islice(measuring(), 2)
+    assert [(len(table.fs3), table.is_whole) for table in (first, second)] == [(0, False), (10, False)]
+    rest = list(measuring())
+    assert [len(table.fs3) for table in rest] == [10, 20, 26]
+    assert rest[-1].is_whole
+    assert (rest[-1].generator, rest[-1].clip) == (generator.sha256, encoder.sha256)
+    (kept,) = measuring()
+    assert torch.equal(kept.fs3, rest[-1].fs3)
+    whole = measure_table(generator, encoder, statistics, codes)
+    torch.testing.assert_close(rest[-1].fs3, whole, rtol=1e-3, atol=1e-3)
+    assert torch.equal(RelevanceTable.load(path).fs3, rest[-1].fs3)
+
+
+def test_estimates_are_found_again(statistics, tmp_path):
+    path = tmp_path / "folder" / "estimates.safetensors"
+    directions = torch.nn.functional.normalize(torch.randn(3, 12), dim=1)
+    found = torch.randn(3, len(statistics.std))
+    assert RelevanceEstimates(path).find(directions[0]) is None
+    assert RelevanceEstimates(path).statistics("cpu") is None
+    for row in range(2):
+        RelevanceEstimates(path).keep(statistics, directions[row], found[row])
+    estimates = RelevanceEstimates(path)
+    assert torch.equal(estimates.find(directions[0]), found[0])
+    assert torch.equal(estimates.find(directions[1] + 1e-6), found[1])  # as another device rounds
+    assert estimates.find(directions[2]) is None
+    assert estimates.find(torch.ones(7)) is None
+    assert torch.equal(estimates.statistics("cpu").std, statistics.std)
+
+
+def test_only_the_newest_estimates_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(relevance, "MOST_ESTIMATES", 2)
+    estimates = RelevanceEstimates(tmp_path / "estimates.safetensors")
+    for row in torch.eye(4):
+        estimates.keep(StyleStatistics(torch.zeros(5), torch.ones(5)), row, torch.ones(5))
+    assert [estimates.find(row) is not None for row in torch.eye(4)] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("content", [b"", b"no estimates at all", b"\x08\0\0\0\0\0\0\0{}      "])
+def test_damaged_estimates_are_as_good_as_none(tmp_path, content):
+    path = tmp_path / "estimates.safetensors"
+    path.write_bytes(content)
+    assert RelevanceEstimates(path).find(torch.ones(4)) is None
+    RelevanceEstimates(path).keep(StyleStatistics(torch.zeros(5), torch.ones(5)), torch.ones(4), torch.ones(5))
+    assert torch.equal(RelevanceEstimates(path).find(torch.ones(4)), torch.ones(5))
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    estimates = RelevanceEstimates(tmp_path / "file" / "estimates.safetensors")
+    estimates.keep(StyleStatistics(torch.zeros(5), torch.ones(5)), torch.ones(4), torch.ones(5))
+    assert estimates.find(torch.ones(4)) is None
