@@ -1,0 +1,122 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from engines.unclip import AutoregressivePrior, AutoregressivePriorConfig, Decoder, DiffusionPrior, Projections
+from engines.unclip import TextCondition as Texts
+from engines.unclip._diffusers import PriorTransformer, UNet2DConditionModel, UNet2DModel
+
+EMBED, TOKENS = 12, 6
+
+
+@pytest.fixture(scope="session")
+def array(references):
+    """`array(key)` of ../shared/references/unclip.npz as a tensor."""
+    with np.load(references / "unclip.npz") as file:
+        stored = dict(file)
+    return lambda key: torch.from_numpy(np.asarray(stored[key]))
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(7)
+
+
+@pytest.fixture(scope="session")
+def texts():
+    """`texts(n, seed)`: conditions of n texts of different lengths."""
+
+    def make(count: int, seed: int = 0) -> Texts:
+        chance = torch.Generator().manual_seed(seed)
+        length = torch.arange(count) % TOKENS + 1
+        return Texts(
+            torch.randn(count, EMBED, generator=chance),
+            torch.randn(count, TOKENS, EMBED, generator=chance),
+            torch.arange(TOKENS) < length[:, None],
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def prior():
+    """In the layout of Karlo's, small and random."""
+    torch.manual_seed(1)
+    network = PriorTransformer(
+        num_attention_heads=2, attention_head_dim=8, num_layers=2, embedding_dim=EMBED, num_embeddings=TOKENS
+    )
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    network.clip_mean.data = torch.randn(1, EMBED)
+    network.clip_std.data = torch.rand(1, EMBED) + 0.5
+    return DiffusionPrior(network.requires_grad_(False))
+
+
+@pytest.fixture(scope="session")
+def ar_prior():
+    torch.manual_seed(2)
+    config = AutoregressivePriorConfig(
+        EMBED, TOKENS, 5, num_buckets=16, num_dots=8, width=24, num_layers=2, num_heads=3
+    )
+    prior = AutoregressivePrior(config)
+    prior.measure(torch.randn(500, EMBED) * torch.linspace(2, 0.2, EMBED), torch.randn(500, EMBED))
+    return prior.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def decoder():
+    """`decoder(kind)`: "karlo" has its kinds of blocks and learns its variance, "pocket" is like a Stable Diffusion."""
+    blocks = {
+        "karlo": {
+            "down_block_types": ("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+            "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+            "up_block_types": ("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+            "resnet_time_scale_shift": "scale_shift",
+            "out_channels": 6,
+        },
+        "pocket": {
+            "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+            "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+            "out_channels": 3,
+        },
+    }
+
+    def make(kind: str) -> Decoder:
+        torch.manual_seed(3)
+        network = UNet2DConditionModel(
+            sample_size=8, in_channels=3, block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=4,
+            cross_attention_dim=20, attention_head_dim=8, class_embed_type="identity", **blocks[kind],
+        )  # fmt: skip
+        projections = Projections(EMBED, time_dim=32, context_dim=20)
+        torch.nn.init.normal_(projections.learned_classifier_free_guidance_embeddings)
+        scheduler = {"_class_name": "UnCLIPScheduler", "prediction_type": "epsilon", "variance_type": "learned_range"}
+        return Decoder(network.requires_grad_(False), projections.requires_grad_(False), scheduler)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def super_resolution():
+    """A small network in the layout of Karlo's upsamplers; `super_resolution(seed)`."""
+
+    def make(seed: int) -> UNet2DModel:
+        torch.manual_seed(seed)
+        return UNet2DModel(
+            sample_size=16, in_channels=6, out_channels=3, block_out_channels=(8, 16), layers_per_block=1,
+            down_block_types=("ResnetDownsampleBlock2D",) * 2, up_block_types=("ResnetUpsampleBlock2D",) * 2,
+            resnet_time_scale_shift="scale_shift", norm_num_groups=4, add_attention=False,
+        ).requires_grad_(False)  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def rewrite_json():
+    """`rewrite_json(path, key=value)` changes an object in a file."""
+
+    def rewrite(path, **changes) -> None:
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return rewrite
