@@ -49,7 +49,7 @@ Kind = Literal[
 FILE_SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "image": (".png", ".jpg", ".jpeg", ".webp"),
     "svg": (".svg",),
-    "checkpoint": (".pkl", ".pt", ".pth", ".safetensors", ".npy"),
+    "checkpoint": (".pkl", ".pt", ".pth", ".bin", ".safetensors", ".npy"),
 }
 """The kinds of settings that are files, and how such files end."""
 

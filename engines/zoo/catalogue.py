@@ -19,9 +19,10 @@ Family = Literal["pocket", "full"]
 class CatalogueEntry:
     """One model.
 
-    name: how settings and files call it. size_bytes: of the download (of the file in assets/, for pocket models).
-    source: for pocket models the weights below assets/, for full CLIPs "architecture/weights" as open_clip names them,
-    for others the address of the release. sha256: of the latter.
+    name: how settings and files call it. size_bytes: of the download (of the file or folder in assets/, for pocket
+    models). source: for pocket models the weights below assets/, for full CLIPs "architecture/weights" as open_clip
+    names them, for the parts of full diffusion models the repository on the Hugging Face hub, for others the address of
+    the release. sha256: of the latter. files: of a repository, those that are needed.
     """
 
     name: str
@@ -32,6 +33,7 @@ class CatalogueEntry:
     licence: str
     description: str
     sha256: str = ""
+    files: tuple[str, ...] = ()
 
 
 def _clip(name: str, source: str, megabytes: int, licence: str, description: str) -> CatalogueEntry:
@@ -71,6 +73,32 @@ CATALOGUE: list[CatalogueEntry] = [
     CatalogueEntry(
         "pocket-identity", "pocket", "identity", "faces/identity.safetensors", 2_550_000, "Apache-2.0",
         "Our own ArcFace network, which tells the people of the portraits apart.",
+    ),
+    CatalogueEntry(
+        "Stable-Diffusion-1.5", "full", "diffusion", "stable-diffusion-v1-5/stable-diffusion-v1-5", 4_265_000_000,
+        "CreativeML Open RAIL-M",
+        "The diffusion model of the DreamStyler paper, for pictures of 512 pixels; wants a GPU.",
+        files=(
+            "scheduler/*", "tokenizer/*", "*/config.json", "text_encoder/model.safetensors",
+            "unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors",
+        ),
+    ),
+    CatalogueEntry(
+        "ControlNet-depth", "full", "structure", "lllyasviel/control_v11f1p_sd15_depth", 1_445_000_000,
+        "CreativeML Open RAIL-M",
+        "Keeps the depth of a picture when Stable Diffusion 1.5 paints it anew.",
+        files=("config.json", "diffusion_pytorch_model.safetensors"),
+    ),
+    CatalogueEntry(
+        "Depth-Anything-V2-small", "full", "depth", "depth-anything/Depth-Anything-V2-Small-hf", 99_200_000,
+        "Apache-2.0",
+        "Sees how far away everything in a picture is, for the ControlNet.",
+        files=("*.json", "model.safetensors"),
+    ),
+    CatalogueEntry(
+        "BLIP", "full", "caption", "Salesforce/blip-image-captioning-base", 990_000_000, "BSD-3-Clause",
+        "Tells in a sentence what a picture shows.",
+        files=("*.json", "vocab.txt", "model.safetensors"),
     ),
 ]  # fmt: skip
 """The first entry of a family and task is its default."""

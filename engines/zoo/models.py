@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from engines.base import EngineError
 from engines.clip.encoder import ClipEncoder, load_checkpoint
+from engines.faces.e4e import Encoder, load_encoder
 from engines.faces.identity import IdentityNetwork, load_identity
 from engines.style.features import StyleEncoder
 from engines.styleclip.relevance import RelevanceTable
 from engines.stylegan2 import Generator, load_generator
 from engines.zoo.catalogue import ASSETS, CatalogueEntry, Family, find
 
-__all__ = ["Models", "relevance_name", "resolve_device"]
+if TYPE_CHECKING:  # these import diffusers, which takes seconds
+    from engines.diffusion import DiffusionModel
+    from engines.diffusion.structure import Structure
+    from engines.dreamstyler.captions import Captioner
+
+__all__ = ["Models", "cache_folder", "relevance_name", "resolve_device"]
 
 _POCKET_CLIP = "atelier-pocket"
 
@@ -57,20 +65,65 @@ class Models:
         self._note(name, generator.sha256)
         return generator
 
+    def has_generator(self) -> bool:
+        """Whether the family's own generator is on this machine."""
+        entry = find("stylegan2", "", self.family)
+        return entry.family == "pocket" or _release_file(entry).exists()
+
     def relevance(self, generator: Generator, encoder: ClipEncoder) -> RelevanceTable | None:
         """What each style channel of this generator means to this CLIP, where that was measured before."""
-        path = ASSETS / "faces" / relevance_name(generator, encoder)
-        return RelevanceTable.load(path) if path.is_file() else None
+        embedded = ASSETS / "faces" / relevance_name(generator, encoder)
+        for path in (embedded, self.relevance_file(generator, encoder)):
+            if path.is_file() and (table := RelevanceTable.load(path)).is_whole:
+                return table
+        return None
 
-    def identity(self) -> IdentityNetwork | None:
-        """The family's ArcFace network; None where it has none."""
+    def relevance_file(self, generator: Generator, encoder: ClipEncoder) -> Path:
+        """Where that is kept when it is measured on this machine; it need not be there."""
+        return cache_folder() / "relevance" / relevance_name(generator, encoder)
+
+    def identity(self, path: str = "") -> IdentityNetwork | None:
+        """The ArcFace network of a file, or the family's own; None where it has none."""
         entry = find("identity", "", self.family)
+        if not path and entry is None:
+            return None
+        file, name = (Path(path), Path(path).name) if path else (_weights_of(entry), entry.name)
+        network = _load_identity(file, _stamp(file), self.device)
+        self._note(name, file_sha256(file))
+        return network
+
+    def face_encoder(self, path: str) -> Encoder:
+        """The e4e encoder of a file. Not kept: it has a gigabyte, and a run needs it once."""
+        file = Path(path)
+        encoder = load_encoder(file).to(self.device)
+        self._note(file.name, file_sha256(file))
+        return encoder
+
+    def diffusion(self) -> DiffusionModel:
+        """The family's text-to-image model; shared between runs: not to be changed."""
+        entry = find("diffusion", "", self.family)
+        folder = _folder_of(entry)
+        model = _load_diffusion(entry, folder, self.device)
+        self._note_folder(entry, folder / "unet")
+        return model
+
+    def structure(self) -> Structure | None:
+        """What keeps a picture's structure when the family's diffusion model paints it anew; None where it has none."""
+        entry = find("structure", "", self.family)
         if entry is None:
             return None
-        file = _weights_of(entry)
-        network = _load_identity(file, self.device)
-        self._note(entry.name, file_sha256(file))
-        return network
+        folder = _folder_of(entry)
+        structure = _load_structure(folder, _folder_of(find("depth", "", self.family)), self.device)
+        self._note_folder(entry, folder)
+        return structure
+
+    def captioner(self) -> Captioner | None:
+        """The family's network that tells what a picture shows; None where its CLIP has to."""
+        entry = find("caption", "", self.family)
+        return None if entry is None else _load_captioner(_folder_of(entry), self.device)
+
+    def _note_folder(self, entry: CatalogueEntry, folder: Path) -> None:
+        self._note(entry.name, file_sha256(folder / "diffusion_pytorch_model.safetensors"))
 
     def _note(self, name: str, sha256: str) -> None:
         record = {"name": name, "sha256": sha256}
@@ -117,13 +170,44 @@ def _load_generator(file: Path, stamp: float, device: torch.device) -> Generator
 
 
 @cache
-def _load_identity(file: Path, device: torch.device) -> IdentityNetwork:
+def _load_identity(file: Path, stamp: float, device: torch.device) -> IdentityNetwork:
     return load_identity(file).to(device)
+
+
+@cache
+def _load_diffusion(entry: CatalogueEntry, folder: Path, device: torch.device) -> DiffusionModel:
+    from engines.diffusion import DiffusionModel
+
+    return DiffusionModel.load(folder, device, _precision(entry.family, device), entry.name)
+
+
+@cache
+def _load_structure(folder: Path, depth: Path, device: torch.device) -> Structure:
+    from engines.diffusion.structure import Structure, depth_estimator, load_controlnet
+
+    return Structure(load_controlnet(folder, device, _precision("full", device)), depth_estimator(depth, device))
+
+
+@cache
+def _load_captioner(folder: Path, device: torch.device) -> Captioner:
+    from engines.dreamstyler.captions import Captioner
+
+    return Captioner(folder, device)
+
+
+def _precision(family: Family, device: torch.device) -> torch.dtype:
+    """Half the memory for large networks on a GPU; bf16 has the range that gradients need."""
+    return torch.bfloat16 if family == "full" and device.type == "cuda" else torch.float32
 
 
 def _stamp(file: Path) -> float:
     """When a file was written: one that was exchanged is loaded again."""
     return file.stat().st_mtime if file.exists() else 0.0
+
+
+def cache_folder() -> Path:
+    """Where a user's programs keep what they can make again, once per machine."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "atelier"
 
 
 def relevance_name(generator: Generator, encoder: ClipEncoder) -> str:
@@ -150,7 +234,7 @@ def _download(entry: CatalogueEntry, published: dict) -> Path:
 
 def _download_release(entry: CatalogueEntry) -> Path:
     """From the address of the release into torch's own cache, with a progress bar; afterwards from there."""
-    weights = Path(torch.hub.get_dir()) / "checkpoints" / entry.source.rsplit("/", 1)[1]
+    weights = _release_file(entry)
     if not weights.exists():
         weights.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -160,6 +244,24 @@ def _download_release(entry: CatalogueEntry) -> Path:
     if entry.sha256:
         _check(entry, weights, entry.sha256)
     return weights
+
+
+def _folder_of(entry: CatalogueEntry) -> Path:
+    return ASSETS / entry.source if entry.family == "pocket" else _download_folder(entry)
+
+
+def _download_folder(entry: CatalogueEntry) -> Path:
+    """The needed files of a repository of the Hugging Face hub, with its progress bar; afterwards from its cache."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(entry.source, allow_patterns=list(entry.files)))
+    except Exception as error:  # the hub's client raises many unrelated types; all mean the same to a person
+        raise _unreachable(entry, error) from error
+
+
+def _release_file(entry: CatalogueEntry) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / entry.source.rsplit("/", 1)[1]
 
 
 def _unreachable(entry: CatalogueEntry, error: Exception) -> EngineError:

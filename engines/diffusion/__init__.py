@@ -1,0 +1,28 @@
+"""Diffusion models in the folder layout of Stable Diffusion: what they are made of, how they are loaded and sampled.
+
+Importing this is cheap: diffusers is imported by what needs it, when it is used.
+"""
+
+from engines.diffusion.model import DiffusionModel
+from engines.diffusion.pocket import PocketDiffusion
+from engines.diffusion.sampling import Control, Guidance, Sampler, SampleStep, plain_guidance
+
+__all__ = [
+    "Control",
+    "DiffusionModel",
+    "Guidance",
+    "PixelAutoencoder",
+    "PocketDiffusion",
+    "SampleStep",
+    "Sampler",
+    "plain_guidance",
+]
+
+
+def __getattr__(name: str):
+    """`PixelAutoencoder` is a class of diffusers' kind, and so is imported when it is asked for."""
+    if name == "PixelAutoencoder":
+        from engines.diffusion.pixels import PixelAutoencoder
+
+        return PixelAutoencoder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

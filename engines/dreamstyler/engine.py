@@ -1,0 +1,353 @@
+"""DreamStyler as an engine: learn a style from paintings, paint in it, or paint a picture anew in it.
+
+DreamStyler (Ahn et al., arXiv 2309.06933). A run that learns shows a picture of a fixed seed taking on the style, and
+paints the prompt when it has learned. Scales, prompts and styles act on the step of painting that comes next; what is
+settled with the first step (seed, steps, strength) begins the picture again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engines.base import Engine, EngineError, Frame, LiveSettings
+from engines.diffusion import DiffusionModel, Guidance, Sampler
+from engines.dreamstyler.captions import caption_of
+from engines.dreamstyler.guidance import guidance_weights, within
+from engines.dreamstyler.inversion import Painting, StageInversion, as_input
+from engines.dreamstyler.prompts import STYLE_PROMPT, sentence_of, without_style
+from engines.dreamstyler.settings import NO_STYLE, SHELF, DreamStylerSettings
+from engines.dreamstyler.stages import stage_of_timestep, unvisited_stages
+from engines.dreamstyler.styles import Style, load_style, mixed, save_style
+from engines.dreamstyler.tokens import PromptReader
+from engines.images import load_picture
+
+__all__ = ["DreamStyler"]
+
+PREVIEW_STEPS = 10
+"""Of painting, at most, for a preview while a style is learned."""
+
+
+class DreamStyler(Engine):
+    name: ClassVar[str] = "dreamstyler"
+    title: ClassVar[str] = "DreamStyler"
+    summary: ClassVar[str] = "Learn a style from a painting, then paint anything in it."
+    Settings: ClassVar[type[DreamStylerSettings]] = DreamStylerSettings
+    makes: ClassVar[str] = "style"
+
+    def __init__(self, models):
+        super().__init__(models)
+        self._step = 0
+        self._training: StageInversion | None = None
+        self._loaded: dict[str, Any] | None = None
+        self._preview: Tensor | None = None
+        self._previewed: list | None = None
+        self._sampler: Sampler | None = None
+        self._latents: Tensor | None = None
+        self._x0: Tensor | None = None
+        self._done = 0
+        self._begun: list | None = None
+        self._looked: list | None = None
+        self._made: Style | None = None
+
+    def run(self, settings: DreamStylerSettings, live: LiveSettings | None = None) -> Iterator[Frame]:
+        self._prepare(settings)
+        while True:
+            now = settings if live is None else live.current
+            frame = self._training_frame(now) if self._has_to_train(now) else self._painting_frame(now)
+            yield frame
+            if frame.is_resting and live is None:
+                return
+            now = settings if live is None else live.current
+            if self._has_to_train(now):
+                self._training.step(now)
+            else:
+                self._paint(now)
+            self._step += 1
+
+    @classmethod
+    def write_model(cls, state: dict[str, Any], path: Path) -> None:
+        """The style in use, as it is learned so far."""
+        style = state["style"]
+        if style is None:
+            raise EngineError("This run has no style yet; let it learn one, or choose one.")
+        save_style(Style(style["vectors"], style["name"], style["metadata"]), path)
+
+    # ------------------------------------------------------------------ preparation
+
+    def _prepare(self, settings: DreamStylerSettings) -> None:
+        self._model: DiffusionModel = self.models.diffusion()
+        self._reader = PromptReader(self._model)
+        self._word = self._reader.word(settings.initializer)
+        self._num_train_timesteps = self._model.scheduler.config.num_train_timesteps
+        self._styles: dict[Path, Style] = {}
+        self._caption, self._photo, self._control = "", None, None
+        self._region = self._open_region(settings.region) if settings.region else None
+        if settings.mode == "learn":
+            self._prepare_training(settings)
+        if settings.mode == "restyle":
+            self._prepare_photo(settings)
+        if trouble := self._trouble(settings):
+            raise EngineError(trouble)
+
+    def _prepare_training(self, settings: DreamStylerSettings) -> None:
+        paintings, found = [], []
+        for file, caption in settings.paintings:
+            picture = load_picture(file)
+            if not caption.strip():
+                caption = caption_of(self.models, picture)
+                found.append(caption)
+            paintings.append(Painting(picture, sentence_of(caption)))
+        self._caption = "; ".join(found)
+        self._training = StageInversion(self._model, paintings, settings)
+        if self._loaded is not None:
+            try:
+                self._training.load_state_dict(self._loaded)
+            except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
+                raise EngineError("The saved state is of a training with other settings; choose another one.") from None
+            self._loaded = None
+
+    def _prepare_photo(self, settings: DreamStylerSettings) -> None:
+        picture = load_picture(settings.photo)
+        if not settings.prompt.strip():
+            self._caption = caption_of(self.models, picture)
+        self._photo = as_input(picture, self._model.size, center_crop=settings.center_crop).to(self._model.device)
+        structure = self.models.structure()
+        self._control = structure and structure.control(self._photo)
+
+    def _open_region(self, path: str) -> Tensor:
+        """(1, 1, h, w) in [0, 1], in the size of latents."""
+        picture = as_input(load_picture(path), self._model.size).mean(1, keepdim=True)
+        return F.avg_pool2d(picture, self._model.factor).to(self._model.device)
+
+    def _has_to_train(self, now: DreamStylerSettings) -> bool:
+        return self._training is not None and self._training.steps_done < now.training_steps
+
+    # ------------------------------------------------------------------ what guides
+
+    def _style(self, now: DreamStylerSettings) -> Style | None:
+        """The one that is learned or chosen."""
+        if self._training is not None:
+            return self._training.style(now)
+        return self._open(now.style_file, now.style)
+
+    def _second_style(self, now: DreamStylerSettings) -> Style | None:
+        return self._open(now.second_style_file, now.second_style)
+
+    def _open(self, file: str, name: str) -> Style | None:
+        """The style of a file or of the shelf, on the model's device; remembered."""
+        if not file and name == NO_STYLE:
+            return None
+        path = Path(file) if file else SHELF[name]
+        if path not in self._styles:
+            style = load_style(path, self._reader.width)
+            self._styles[path] = Style(style.vectors.to(self._model.device), style.name, style.metadata)
+        return self._styles[path]
+
+    def _prompt(self, now: DreamStylerSettings) -> str:
+        """What is painted, with a place for the style if there is one."""
+        prompt = now.normalized("prompt").strip()
+        if not prompt:
+            prompt = sentence_of(self._caption) if now.mode == "restyle" else STYLE_PROMPT
+        return prompt if now.has_style else without_style(prompt)
+
+    def _trouble(self, now: DreamStylerSettings) -> str:
+        """Why these settings cannot be painted, "" if they can: a run that goes on waits for others."""
+        try:
+            self._second_style(now)
+            if self._style(now) is not None:
+                self._reader.parse(self._prompt(now))
+        except EngineError as error:
+            return str(error)
+        return ""
+
+    def _guide(self, now: DreamStylerSettings, timestep: int) -> Guidance:
+        """Style and context guidance where there is a style, plain guidance where there is none."""
+        reader, style = self._reader, self._style(now)
+        prompt, negative = self._prompt(now), reader.parse_plain(now.negative_prompt)
+        if style is None:
+            weights = guidance_weights(0.0, 0.0, now.guidance_scale)
+            prompts, vector = (negative, reader.parse_plain(prompt)), self._word
+        else:
+            weights = guidance_weights(now.style_scale, now.context_scale, now.guidance_scale)
+            context = reader.parse_plain(without_style(prompt))
+            prompts = (negative, reader.parse(prompt), context, reader.parse(STYLE_PROMPT))
+            second, total = self._second_style(now) or style, self._num_train_timesteps
+            share = now.share_at(timestep, total)
+            vector = mixed(style, second, share, now.style_amount, self._word, timestep, total)
+            if self._region is not None:
+                weights = within(weights, self._region)
+        wanted = [pair for pair in zip(prompts, weights, strict=False) if torch.as_tensor(pair[1]).any()]
+        texts = reader([prompt for prompt, _ in wanted], vector.expand(len(wanted), -1))
+        terms = [(text[None], weight) for text, (_, weight) in zip(texts, wanted, strict=True)]
+        return Guidance(terms, now.structure)
+
+    # ------------------------------------------------------------------ painting
+
+    def _begins_with(self, now: DreamStylerSettings) -> list:
+        """What is settled with the first step."""
+        return [now.num_steps, now.strength if self._photo is not None else 1.0, now.seed]
+
+    def _looks_like(self, now: DreamStylerSettings) -> list:
+        """All else that decides the picture."""
+        learned = self._training.steps_done if self._training is not None else 0
+        names = (
+            "prompt", "negative_prompt", "style", "style_amount", "second_style", "mix", "structure", "snapshot",
+            "guidance_scale", "style_scale", "context_scale",
+        )  # fmt: skip
+        return [learned, *(getattr(now, name) for name in names)]
+
+    def _begin(self, now: DreamStylerSettings) -> None:
+        self._begun, self._done, self._x0 = self._begins_with(now), 0, None
+        self._sampler = self._new_sampler(now.num_steps, now)
+        self._latents = self._start(self._sampler, now)
+
+    def _new_sampler(self, num_steps: int, now: DreamStylerSettings) -> Sampler:
+        strength = now.strength if self._photo is not None else 1.0
+        return Sampler(self._model, num_steps, strength=strength, control=self._control)
+
+    def _start(self, sampler: Sampler, now: DreamStylerSettings) -> Tensor:
+        random = torch.Generator().manual_seed(now.seed)
+        return sampler.noise(random) if self._photo is None else sampler.noised(self._photo, random)
+
+    @torch.no_grad()
+    def _paint(self, now: DreamStylerSettings) -> None:
+        """The next step; the first one of a new picture where this one was begun otherwise, or is finished and old."""
+        if self._is_finished(now) or self._trouble(now):
+            return
+        if self._begins_with(now) != self._begun or self._done == len(self._sampler.timesteps):
+            self._begin(now)
+        guidance = self._guide(now, self._sampler.timesteps[self._done])
+        step = self._sampler.step(self._latents, self._done, guidance)
+        self._latents, self._x0, self._done = step.latents, step.x0, step.step
+        self._looked = self._looks_like(now)
+
+    def _is_finished(self, now: DreamStylerSettings) -> bool:
+        """Whether the picture is painted, and as these settings want it."""
+        is_whole = self._done == len(self._sampler.timesteps) and self._begins_with(now) == self._begun
+        return is_whole and self._looks_like(now) == self._looked
+
+    @torch.no_grad()
+    def _paint_preview(self, now: DreamStylerSettings) -> Tensor:
+        """(H, W, 3) uint8: all steps at once, and not so many."""
+        sampler = self._new_sampler(min(now.num_steps, PREVIEW_STEPS), now)
+        *_, last = sampler.steps(self._start(sampler, now), partial(self._guide, now))
+        return torch.from_numpy(self._pixels(last.latents))
+
+    def _pixels(self, latents: Tensor) -> np.ndarray:
+        """(H, W, 3) uint8"""
+        picture = self._model.pictures(latents)[0]
+        return (picture * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+
+    # ------------------------------------------------------------------ frames
+
+    def _training_frame(self, now: DreamStylerSettings) -> Frame:
+        training = self._training
+        look = [*self._begins_with(now), *self._looks_like(now)[1:]]
+        trouble = self._trouble(now)
+        if not trouble and (training.steps_done % now.preview_every == 0 or look != self._previewed):
+            self._preview, self._previewed = self._paint_preview(now), look
+        self._made = training.style(now)
+        learning = f"Learning the style of {_counted(len(now.paintings), 'painting')}."
+        return Frame(
+            step=self._step,
+            steps=self._step + now.training_steps - training.steps_done + now.num_steps,
+            render=self._preview.numpy,
+            losses=dict(training.losses),
+            status=trouble or f"{learning} {self._told_caption()}".strip(),
+        )
+
+    def _painting_frame(self, now: DreamStylerSettings) -> Frame:
+        if self._sampler is None:
+            self._resume_or_begin(now)
+        trouble = self._trouble(now)
+        if not trouble:
+            self._made = self._style(now)
+        left, is_resting = len(self._sampler.timesteps) - self._done, bool(trouble) or self._is_finished(now)
+        latents = self._latents if self._x0 is None else self._x0
+        return Frame(
+            step=self._step,
+            steps=self._step + (left if left or is_resting else now.num_steps),
+            render=partial(self._pixels, latents),
+            losses={} if self._training is None else dict(self._training.losses),
+            before=None if self._photo is None else (self._photo[0] * 255).byte().permute(1, 2, 0).cpu().numpy(),
+            status=trouble or self._told(),
+            is_resting=is_resting,
+        )
+
+    def _resume_or_begin(self, now: DreamStylerSettings) -> None:
+        if self._begun is None:
+            self._begin(now)
+            return
+        num_steps, _, _ = self._begun
+        self._sampler = self._new_sampler(num_steps, now)
+        if self._begins_with(now) != self._begun or self._done > len(self._sampler.timesteps):
+            self._begin(now)
+
+    def _told(self) -> str:
+        told = [self._told_caption()]
+        style = self._made
+        if style is not None:
+            told += self._told_unused(style.num_stages)
+        if self._photo is not None and self._control is None:
+            told.append("There is no ControlNet for these models, so that only a low strength keeps the structure.")
+        if style is not None and style.metadata.get("model", self._model.name) != self._model.name:
+            told.append(f"The style was learned with {style.metadata['model']} and may look different here.")
+        return " ".join(filter(None, told))
+
+    def _told_unused(self, num_stages: int) -> list[str]:
+        """Which vectors the chosen steps never use, and why."""
+        timesteps, total = self._sampler.timesteps, self._num_train_timesteps
+        unused = unvisited_stages(timesteps, num_stages, total)
+        first = stage_of_timestep(timesteps[0], num_stages, total)
+        told = []
+        if passed := [str(stage) for stage in unused if stage > first]:
+            told.append(f"This strength never uses the vectors of stage {', '.join(passed)}; raise it for them to act.")
+        if skipped := [str(stage) for stage in unused if stage < first]:
+            told.append(f"So few steps never use the vectors of stage {', '.join(skipped)}; take more for them to act.")
+        return told
+
+    def _told_caption(self) -> str:
+        return f"Found in the picture: {self._caption}. Correct it if it is wrong." if self._caption else ""
+
+    # ------------------------------------------------------------------ state
+
+    def state_dict(self) -> dict[str, Any]:
+        training, made = self._loaded, self._made
+        if self._training is not None:
+            training = self._training.state_dict()
+        return {
+            "step": self._step,
+            "training": training,
+            "preview": [self._preview, self._previewed],
+            "painting": [_copy(self._latents), _copy(self._x0), self._done, self._begun, self._looked],
+            "style": made and {"vectors": _copy(made.vectors), "name": made.name, "metadata": dict(made.metadata)},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        try:
+            self._step, self._loaded = state["step"], state["training"]
+            self._preview, self._previewed = state["preview"]
+            latents, x0, self._done, self._begun, self._looked = state["painting"]
+            self._latents, self._x0 = (
+                None if value is None else value.to(self.models.device) for value in (latents, x0)
+            )
+            style = state["style"]
+            self._made = style and Style(style["vectors"], style["name"], style["metadata"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise EngineError(f"The saved state is not one of {self.title}; choose another one.") from None
+
+
+def _copy(value: Tensor | None) -> Tensor | None:
+    return None if value is None else value.detach().clone().cpu()
+
+
+def _counted(count: int, what: str) -> str:
+    return f"one {what}" if count == 1 else f"{count} {what}s"

@@ -1,0 +1,88 @@
+import random
+
+import pytest
+import torch
+
+from training.judge import Judge
+from training.worlds import captioned
+from training.worlds.captioned import HELD_OUT, PAINTED, CaptionedWorld, grounds, place
+from training.worlds.captions import is_korean
+from training.worlds.scenes import COLOURS
+from training.worlds.styles import STYLES
+
+COLOUR = {colour.en: colour for colour in COLOURS}
+
+
+@pytest.fixture(scope="session")
+def world(subjects, composer):
+    return CaptionedWorld(subjects, composer.atlas)
+
+
+@pytest.fixture(scope="session")
+def drawn(world):
+    """Pictures and captions of several batches."""
+    batches = [world(64, torch.Generator().manual_seed(i), random.Random(i)) for i in range(8)]
+    return torch.cat([pictures for pictures, _ in batches]), [text for _, texts in batches for text in texts]
+
+
+def test_every_picture_has_a_caption(drawn):
+    pictures, captions = drawn
+    assert pictures.shape == (512, 3, 64, 64)
+    assert len(captions) == 512
+    assert all(captions)
+    assert pictures.min() >= 0
+    assert pictures.max() <= 1
+    assert pictures.std((1, 2, 3)).min() > 0.01
+
+
+def test_the_same_seeds_give_the_same_world(world):
+    one, other = (world(24, torch.Generator().manual_seed(5), random.Random(5)) for _ in range(2))
+    assert torch.equal(one[0], other[0])
+    assert one[1] == other[1]
+
+
+def test_one_caption_in_four_is_korean(drawn):
+    assert 0.19 < sum(map(is_korean, drawn[1])) / 512 < 0.31
+
+
+def test_styles_held_out_are_never_painted_or_named(world, monkeypatch):
+    painted = []
+    monkeypatch.setattr(captioned, "apply_styles", lambda *args: painted.extend(args[1].tolist()) or args[0])
+    shown = [world(40, torch.Generator().manual_seed(i), random.Random(i))[1] for i in range(16)]
+    used = {STYLES[number].en for number in painted if number >= 0}
+    assert used == {style.en for style in STYLES} - set(HELD_OUT)
+    assert len(HELD_OUT) == 8
+    assert len(PAINTED) == len(STYLES) - 8
+    words = {word for style in STYLES if style.en in HELD_OUT for word in (style.en, style.ko)}
+    assert not [text for texts in shown for text in texts for word in words if word in text]
+
+
+def test_grounds_are_what_the_caption_says(world):
+    checked = 0
+    for seed in range(12):
+        pictures, captions = world._of_subjects(40, torch.Generator().manual_seed(seed), random.Random(seed))
+        for picture, text in zip(pictures, captions, strict=True):
+            colour = next((c for c in COLOURS if text.endswith(f" {c.en} background")), None)
+            if colour:
+                rim = torch.cat([picture[:, 0], picture[:, -1], picture[:, :, 0], picture[:, :, -1]], 1)
+                assert torch.allclose(rim.median(1).values, torch.tensor(colour.rgb), atol=0.08), text
+                checked += 1
+    assert checked > 30
+
+
+def test_grounds_are_plain_or_blend_softly():
+    white, red, blended = grounds([COLOUR["white"], COLOUR["red"], None], 64, torch.Generator().manual_seed(0))
+    assert white.eq(1).all()
+    assert red.std((1, 2)).max() < 1e-6
+    assert blended.std((1, 2)).max() > 0.01
+    assert (blended[:, 1:] - blended[:, :-1]).abs().max() < 0.1
+
+
+def test_subjects_stand_large_and_recognisable(world, subjects):
+    index = torch.randperm(len(subjects), generator=torch.Generator().manual_seed(0))[:200]
+    placed = place(world.atlas[index], 64, torch.Generator().manual_seed(1))
+    shown = placed[:, :3] + 1 - placed[:, 3:]
+    assert (Judge.load()(shown).argmax(1) == index).float().mean() > 0.97
+    inside = placed[:, 3].sum((1, 2)) / world.atlas[index, 3].sum((1, 2))
+    assert inside.min() > 0.5
+    assert inside.max() < 1

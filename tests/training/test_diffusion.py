@@ -1,0 +1,165 @@
+import pytest
+import torch
+
+from engines.clip._open_clip import open_clip
+from engines.diffusion import PocketDiffusion
+from engines.diffusion.pocket import tokens
+from training import diffusion
+from training.clip import ASSETS, MODEL
+from training.diffusion import (
+    DECAY,
+    LAST,
+    PEAK_LR,
+    TIMESTEPS,
+    DiffusionTrainer,
+    learning_rate,
+    make_scheduler,
+    make_text_encoder,
+    make_tokenizer,
+    make_unet,
+    nearest,
+)
+from training.weights import load_weights
+
+TEXTS = ["a Red apple, on a table", "눈으로 만든 하얀 눈사람", "it's  3 stars & the moon!", "", "long " * 40]
+
+
+@pytest.fixture(scope="module")
+def trainer(composer):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diffusion, "BATCH", 12)
+        patch.setattr(diffusion, "WIDTHS", (32, 32, 32))
+        patch.setattr(diffusion, "HEADS", (1, 1, 1))
+        patch.setattr(diffusion, "SHEET", diffusion.SHEET[:8])
+        yield DiffusionTrainer(100, 1, "cpu")
+
+
+def test_the_text_encoder_begins_as_clips_text_tower():
+    tower = load_weights(ASSETS / f"{MODEL}.safetensors")
+    open_clip.add_model_config(ASSETS / f"{MODEL}.json")
+    clip = open_clip.create_model(MODEL).eval()
+    clip.load_state_dict(tower)
+    tokenizer, theirs = make_tokenizer(), open_clip.get_tokenizer(MODEL, bpe_path=str(ASSETS / "bpe.txt.gz"))(TEXTS)
+    ids = tokens(tokenizer, TEXTS)
+    for row, other in zip(ids, theirs, strict=True):
+        end = int(other.argmax())
+        assert torch.equal(row[: end + 1], other[: end + 1])
+    with torch.no_grad():
+        pooled = make_text_encoder(tokenizer).eval()(ids).pooler_output
+        assert torch.allclose(pooled @ tower["text_projection"], clip.encode_text(theirs), atol=1e-4)
+
+
+def test_the_rate_is_level_between_its_ends_however_long_the_training():
+    assert learning_rate(0, 1000) == PEAK_LR / diffusion.WARM_UP
+    assert learning_rate(500, 1000) == learning_rate(500, 5000) == PEAK_LR
+    halfway = round(1000 * (1 - DECAY / 2))
+    assert learning_rate(halfway, 1000) == pytest.approx(PEAK_LR * (1 + LAST) / 2)
+    assert learning_rate(1000, 1000) == pytest.approx(PEAK_LR * LAST)
+
+
+def test_nearest_finds_the_place_in_a_rising_table():
+    table = torch.tensor([0.0, 0.1, 0.5, 1.0])
+    assert nearest(table, torch.tensor([-1.0, 0.04, 0.06, 0.29, 0.31, 2.0])).tolist() == [0, 0, 1, 1, 2, 3]
+
+
+def test_timesteps_are_mostly_in_the_middle_but_reach_both_ends(trainer, monkeypatch):
+    monkeypatch.setattr(diffusion, "BATCH", 20_000)
+    drawn = trainer._timesteps(torch.Generator().manual_seed(0))
+    flow = trainer.flow_times[drawn]
+    assert flow.median() == pytest.approx(0.5, abs=0.02)
+    assert (drawn >= 990).float().mean() == pytest.approx(diffusion.EVENLY / 100, rel=0.5)
+    assert (drawn < 10).float().mean() == pytest.approx(diffusion.EVENLY / 100, rel=0.5)
+    assert (drawn.min(), drawn.max()) == (0, TIMESTEPS - 1)
+
+
+def test_every_prediction_of_pixels_stays_within_their_range():
+    scheduler = make_scheduler()
+    scheduler.set_timesteps(4)
+    noise = torch.randn(1, 48, 4, 4)
+    step = scheduler.step(torch.full_like(noise, 1.7), scheduler.timesteps[0], noise)
+    assert step.pred_original_sample.eq(1).all()
+    assert len(scheduler.alphas_cumprod) == TIMESTEPS
+
+
+def test_the_loss_weighs_what_is_missing_by_the_noise(trainer, monkeypatch):
+    seen = {}
+
+    def answer(noisy, timesteps, ids):
+        seen.update(noisy=noisy, timesteps=timesteps)
+        return torch.zeros_like(noisy, requires_grad=True)
+
+    pictures = torch.full((12, 3, 64, 64), 0.75)  # 0.5 in latents
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "world", lambda *_: (pictures, ["a cat"] * 12))
+        patch.setattr(trainer, "denoiser", _Stub(trainer.denoiser, answer))
+        patch.setattr(trainer.optimizer, "step", lambda: None)
+        patch.setattr(trainer, "batch", 3)
+        loss = trainer.step()["loss"]
+    flow = trainer.flow_times[seen["timesteps"]]
+    assert loss == pytest.approx((0.25 / flow.clamp_min(0.1).square()).mean().item(), rel=1e-4)
+    signal, noise = trainer.signal[seen["timesteps"]], trainer.noise[seen["timesteps"]]
+    assert torch.allclose(signal.square() + noise.square(), torch.ones(12), atol=1e-5)
+    assert torch.allclose(seen["noisy"].mean((1, 2, 3)), 0.5 * signal, atol=0.05)
+    assert torch.allclose(seen["noisy"].std((1, 2, 3)), noise, rtol=0.05)
+
+
+class _Stub:
+    """A denoiser that gives a fixed answer."""
+
+    def __init__(self, denoiser, answer):
+        self.parameters, self.state_dict, self.answer = denoiser.parameters, denoiser.state_dict, answer
+
+    def __call__(self, *inputs):
+        return self.answer(*inputs)
+
+
+def test_a_resumed_training_goes_on_as_if_it_had_never_stopped(trainer, tmp_path):
+    for _ in range(2):
+        trainer.step()
+    torch.save(trainer.state_dict(), tmp_path / "state.pt")
+    unbroken = trainer.step()["loss"]
+    after = {name: value.clone() for name, value in trainer.average.state_dict().items()}
+
+    trainer.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert trainer.batch == 2
+    assert trainer.step()["loss"] == unbroken
+    for name, value in trainer.average.state_dict().items():
+        assert torch.equal(value, after[name]), name
+
+
+def test_what_is_seen_again_and_again_is_learned(trainer):
+    losses = []
+    for _ in range(8):
+        trainer.batch = 50
+        losses.append(trainer.step()["loss"])
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_what_is_exported_is_small_and_is_what_was_learned(trainer, tmp_path):
+    trainer.export(tmp_path)
+    assert sum(path.stat().st_size for path in (tmp_path / "unet").iterdir()) < 2.2 * _count(trainer.average.unet)
+    loaded = PocketDiffusion.load(tmp_path)
+    prompts = ["a cat", "집"]
+    ours, theirs = (m.sample(prompts, 2, 1.0, torch.Generator().manual_seed(0)) for m in (trainer.model(), loaded))
+    assert torch.allclose(ours, theirs, atol=0.02)
+
+
+def _count(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_the_sheet_shows_a_sample_of_each_prompt(trainer):
+    sheet = trainer.sheet()
+    assert sheet.size == (8 * diffusion.SIZE, diffusion.SIZE)
+    assert sheet.convert("L").getextrema() != (255, 255)
+
+
+def test_the_network_attends_to_the_text():
+    torch.manual_seed(0)
+    unet = make_unet(192).eval()
+    noisy, text = torch.randn(1, 48, 16, 16), torch.randn(2, 24, 192)
+    with torch.no_grad():
+        one, other = unet(noisy.expand(2, -1, -1, -1), 500, text).sample
+    assert one.shape == (48, 16, 16)
+    assert 2 * (_count(unet) + _count(make_text_encoder(make_tokenizer()))) < 25e6  # bytes as fp16
+    assert not torch.allclose(one, other, atol=1e-4)

@@ -1,0 +1,309 @@
+"""Train the pocket text-to-image diffusion model: `python -m training.diffusion` (resumes by itself), on a CPU core or
+a GPU. It writes a folder in the layout of Stable Diffusion.
+
+The text encoder begins as the text tower of the pocket CLIP, as Stable Diffusion's is CLIP's, and goes on learning; the
+U-Net begins from nothing. The network sees x_t = √ᾱ x + √(1 − ᾱ) n and the timestep, and answers with x itself
+(prediction type "sample"). Timesteps are drawn as flow times, t = sigmoid(N(0, 1)), by t = √(1 − ᾱ) / (√ᾱ + √(1 − ᾱ)),
+and the loss is ‖x̂ − x‖² / max(t, 0.1)²: flow matching with prediction of x (arXiv 2403.03206, 2511.13720), so that
+every scheduler of diffusers can drive what comes out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from engines.clip._open_clip import open_clip
+from engines.diffusion import PixelAutoencoder, PocketDiffusion
+from engines.diffusion._diffusers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    DDIMScheduler,
+    UNet2DConditionModel,
+)
+from engines.diffusion.pocket import tokens
+from training.clip import ASSETS, MODEL
+from training.weights import load_weights, save_checkpoint, update_average
+from training.worlds.captioned import CaptionedWorld
+from training.worlds.emoji import sprite_atlas
+from training.worlds.subjects import load_subjects
+
+SIZE, PATCH = 64, 4
+"""Side of the pictures, and of the patches of pixels that become channels."""
+WIDTHS, HEADS = (96, 128, 160), (3, 4, 5)
+"""Of the U-Net at 16, 8 and 4 px; it attends to the text at 8 and 4 px."""
+TOKENS = 24
+TIMESTEPS = 1000
+BATCH = 64
+UNTOLD = 0.1
+"""Share of pictures that are learned without their caption, for classifier-free guidance."""
+EVENLY = 0.1
+"""Share of timesteps that are drawn evenly: of the first and the last ones, where inversion and sampling begin, flow
+times hardly bring any."""
+PEAK_LR, TEXT_SHARE, WARM_UP, DECAY, LAST = 1e-3, 0.25, 100, 0.3, 0.05
+"""The rate rises for WARM_UP batches, and falls over the last DECAY of all to LAST of its peak; the text encoder's is
+TEXT_SHARE of it."""
+EMA = 0.999
+SHEET = (
+    "a red apple", "a cat face", "a house", "a rocket", "a penguin", "a sunflower", "a key", "a guitar",
+    "a snowman", "an octopus", "피자", "고양이", "자동차", "a slice of cake", "an elephant", "a crown",
+    "a watercolor of a rabbit", "pixel art of a tree", "a pencil sketch of a house", "an oil painting of a fish",
+    "a blue bird on a yellow background", "a rose on a black background", "two red balls", "a star above a boat",
+    "a woman with long blonde hair", "an angry man with a beard", "안경을 쓴 여자", "a smiling person with a hat",
+    "a volcano", "a bicycle", "a mushroom", "a grinning face",
+)  # fmt: skip
+COLUMNS = 8
+
+
+class Denoiser(nn.Module):
+    """What learns: caption and noisy latent → latent."""
+
+    def __init__(self, text_encoder: CLIPTextModel, unet: UNet2DConditionModel):
+        super().__init__()
+        self.text_encoder, self.unet = text_encoder, unet
+
+    def forward(self, noisy: Tensor, timesteps: Tensor, ids: Tensor) -> Tensor:
+        """(B, 48, 16, 16), (B,) in 0 … TIMESTEPS − 1, (B, TOKENS) → (B, 48, 16, 16)."""
+        return self.unet(noisy, timesteps, self.text_encoder(ids).last_hidden_state).sample
+
+
+class DiffusionTrainer:
+    def __init__(self, batches: int, seed: int, device: str):
+        torch.manual_seed(seed)
+        self.batches, self.seed, self.device, self.batch = batches, seed, device, 0
+        subjects = load_subjects()
+        self.world = CaptionedWorld(subjects, sprite_atlas(subjects), SIZE)
+        self.tokenizer, self.vae, self.scheduler = make_tokenizer(), make_autoencoder(), make_scheduler()
+        text_encoder = make_text_encoder(self.tokenizer)
+        self.denoiser = Denoiser(text_encoder, make_unet(text_encoder.config.hidden_size)).to(device).train()
+        self.average = deepcopy(self.denoiser).eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": list(self.denoiser.unet.parameters()), "share": 1.0},
+                {"params": list(self.denoiser.text_encoder.parameters()), "share": TEXT_SHARE},
+            ],
+            lr=PEAK_LR, weight_decay=0.0, betas=(0.9, 0.99), fused=True,
+        )  # fmt: skip
+        signal = self.scheduler.alphas_cumprod
+        self.signal, self.noise = signal.sqrt(), (1 - signal).sqrt()
+        self.flow_times = self.noise / (self.signal + self.noise)
+
+    def step(self) -> dict[str, float]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.batch)
+        rng = random.Random(self.seed * 7_919 + self.batch)
+        started = time.monotonic()
+        pictures, captions = self.world(BATCH, generator, rng)
+        rendered = time.monotonic() - started
+        captions = ["" if rng.random() < UNTOLD else caption for caption in captions]
+        ids = tokens(self.tokenizer, captions).to(self.device)
+        latents = self.vae.encode(pictures * 2 - 1).latent_dist.mode()
+        timesteps = self._timesteps(generator)
+        signal, noise, flow_time = (
+            values[timesteps].view(-1, 1, 1, 1) for values in (self.signal, self.noise, self.flow_times)
+        )
+        noisy = signal * latents + noise * torch.randn(latents.shape, generator=generator)
+        with torch.autocast(self.device, torch.bfloat16):
+            predicted = self.denoiser(noisy.to(self.device), timesteps.to(self.device), ids)
+        error = (predicted.float() - latents.to(self.device)).square().mean((1, 2, 3))
+        loss = (error / flow_time.flatten().clamp_min(0.1).square().to(self.device)).mean()
+
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.batch, self.batches) * group["share"]
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.denoiser.parameters(), 1.0)
+        self.optimizer.step()
+        decay = min(EMA, self.batch / (self.batch + 20))
+        update_average(self.average.state_dict().values(), self.denoiser.state_dict().values(), decay)
+        self.batch += 1
+        return {"loss": loss.item(), "rendered": rendered}
+
+    def _timesteps(self, generator: torch.Generator) -> Tensor:
+        """(BATCH,) int64."""
+        by_flow = nearest(self.flow_times, torch.randn(BATCH, generator=generator).sigmoid())
+        evenly = torch.randint(TIMESTEPS, (BATCH,), generator=generator)
+        return torch.where(torch.rand(BATCH, generator=generator) < EVENLY, evenly, by_flow)
+
+    def model(self) -> PocketDiffusion:
+        """The averaged model, as it is shipped but in float32."""
+        return PocketDiffusion(
+            self.tokenizer, self.average.text_encoder, self.average.unet, deepcopy(self.scheduler), self.vae
+        )
+
+    def export(self, folder: Path) -> None:
+        """The averaged model as fp16."""
+        half = deepcopy(self.average).half()
+        PocketDiffusion(self.tokenizer, half.text_encoder, half.unet, self.scheduler, self.vae).save(folder)
+
+    def sheet(self) -> Image.Image:
+        """One sample of each prompt of SHEET, always from the same noise."""
+        pictures = self.model().sample(list(SHEET), 12, 3.0, torch.Generator().manual_seed(0)).cpu()
+        tiled = pictures.unflatten(0, (-1, COLUMNS)).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)
+        return Image.fromarray((tiled * 255).round().byte().numpy())
+
+    def state_dict(self) -> dict:
+        return {
+            "denoiser": self.denoiser.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "batch": self.batch,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self.denoiser.load_state_dict(state["denoiser"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.batch = state["batch"]
+
+
+def learning_rate(batch: int, batches: int) -> float:
+    """Level but for its two ends, so that a training can be lengthened until the fall begins."""
+    fall = min(1.0, (batches - batch) / (DECAY * batches))
+    return PEAK_LR * min(1.0, (batch + 1) / WARM_UP) * (LAST + (1 - LAST) * fall)
+
+
+def nearest(table: Tensor, values: Tensor) -> Tensor:
+    """Place of the entry of a rising `table` that is nearest to each value, int64."""
+    return torch.searchsorted((table[1:] + table[:-1]) / 2, values)
+
+
+# ------------------------------------------------------------------------------------------------------------ parts
+
+
+def make_unet(text_width: int) -> UNet2DConditionModel:
+    """The level at 16 px only convolves: attention there costs more than it gives."""
+    return UNet2DConditionModel(
+        sample_size=SIZE // PATCH,
+        in_channels=3 * PATCH**2,
+        out_channels=3 * PATCH**2,
+        block_out_channels=WIDTHS,
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=text_width,
+        attention_head_dim=HEADS,  # diffusers' name for the number of heads
+        norm_num_groups=16,
+    )
+
+
+def make_autoencoder() -> PixelAutoencoder:
+    return PixelAutoencoder(latent_channels=3 * PATCH**2, block_out_channels=(3 * PATCH**2,) * 3, sample_size=SIZE)
+
+
+def make_scheduler() -> DDIMScheduler:
+    """Cosine schedule (arXiv 2102.09672); every prediction of pixels is brought within [-1, 1].
+
+    That is done by `thresholding` with a largest value of 1, as pipelines of Stable Diffusion turn `clip_sample` off.
+    """
+    return DDIMScheduler(
+        num_train_timesteps=TIMESTEPS,
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="sample",
+        clip_sample=False,
+        thresholding=True,
+        sample_max_value=1.0,
+        steps_offset=1,
+        timestep_spacing="trailing",
+    )
+
+
+def make_tokenizer() -> CLIPTokenizer:
+    """The pocket CLIP's vocabulary under transformers' names: the same text has the same ids."""
+    known = open_clip.SimpleTokenizer(bpe_path=str(ASSETS / "bpe.txt.gz"))
+    pieces = [*list(known.encoder)[:-2], "<|startoftext|>", "<|endoftext|>"]
+    merges = sorted(known.bpe_ranks, key=known.bpe_ranks.get)
+    return CLIPTokenizer(
+        vocab={piece: number for number, piece in enumerate(pieces)}, merges=merges, model_max_length=TOKENS
+    )
+
+
+def make_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    """The text tower of the pocket CLIP, without its projection."""
+    tower = load_weights(ASSETS / f"{MODEL}.safetensors")
+    config = json.loads((ASSETS / f"{MODEL}.json").read_text())["text_cfg"]
+    encoder = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=config["vocab_size"],
+            hidden_size=config["width"],
+            intermediate_size=4 * config["width"],
+            num_hidden_layers=config["layers"],
+            num_attention_heads=config["heads"],
+            max_position_embeddings=config["context_length"],
+            hidden_act="gelu",
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    weights = {
+        "embeddings.token_embedding.weight": tower["token_embedding.weight"],
+        "embeddings.position_embedding.weight": tower["positional_embedding"],
+    }
+    for kind in ("weight", "bias"):
+        weights[f"final_layer_norm.{kind}"] = tower[f"ln_final.{kind}"]
+        for number in range(config["layers"]):
+            theirs, ours = f"transformer.resblocks.{number}", f"encoder.layers.{number}"
+            for name, other in _LAYER.items():
+                weights[f"{ours}.{other}.{kind}"] = tower[f"{theirs}.{name}.{kind}"]
+            parts = tower[f"{theirs}.attn.in_proj_{kind}"].chunk(3)
+            for name, part in zip(("q_proj", "k_proj", "v_proj"), parts, strict=True):
+                weights[f"{ours}.self_attn.{name}.{kind}"] = part
+    encoder.load_state_dict(weights)
+    return encoder
+
+
+_LAYER = {
+    "ln_1": "layer_norm1", "attn.out_proj": "self_attn.out_proj", "ln_2": "layer_norm2", "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
+}  # fmt: skip
+"""A layer's parts in open_clip and in transformers."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batches", type=int, default=6000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--folder", type=Path, default=Path("checkpoints/diffusion"))
+    parser.add_argument("--export", type=Path, default=Path("checkpoints/diffusion/pocket"))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    trainer = DiffusionTrainer(options.batches, options.seed, options.device)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    last = options.folder / "last.pt"
+    if last.exists():
+        trainer.load_state_dict(torch.load(last, weights_only=True, map_location=options.device))
+    saved, looked = time.monotonic(), time.process_time()
+    losses = []
+    while trainer.batch < options.batches:
+        started = time.monotonic()
+        report = trainer.step()
+        losses = [*losses, report["loss"]][-50:]
+        if trainer.batch % 10 == 0:
+            seconds, mean = time.monotonic() - started, sum(losses) / len(losses)
+            print(
+                f"batch {trainer.batch}  {seconds:.2f} s, rendered in {report['rendered']:.2f} s  loss {mean:.4f}",
+                flush=True,
+            )
+        done = trainer.batch == options.batches
+        if time.monotonic() - saved > 240 or done:
+            saved = time.monotonic()
+            save_checkpoint(trainer, last)
+            trainer.export(options.export)
+        if time.process_time() - looked > 600 or done:  # of its own time: on a busy machine the sheets would eat it up
+            looked = time.process_time()
+            trainer.sheet().save(options.folder / "sheet.png")
+
+
+if __name__ == "__main__":
+    main()
