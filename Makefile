@@ -5,7 +5,7 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: app test bench torture evaluate-clip evaluate-faces train-clip train-judge train-style train-faces swatches clean
+.PHONY: app test bench torture evaluate-clip evaluate-faces train-clip train-judge train-style train-faces train-diffusion swatches clean
 
 app: .venv/app
 	$(BIN)/python app.py
@@ -28,6 +28,7 @@ evaluate-clip: .venv/dev
 evaluate-faces: .venv/dev
 	$(BIN)/python -m benchmarks.faces
 	$(BIN)/python -m benchmarks.edits --sheets docs
+	$(BIN)/python -m benchmarks.domains --ablation --sheets docs
 
 train-clip: .venv/dev
 	$(BIN)/python -m training.clip
@@ -36,9 +37,14 @@ train-clip: .venv/dev
 
 train-judge: .venv/dev
 	$(BIN)/python -m training.judge
+	$(BIN)/python -m training.domain_judge
 
 train-style: .venv/dev
 	$(BIN)/python -m training.style_features
+
+train-diffusion: .venv/dev
+	$(BIN)/python -m training.diffusion
+	$(BIN)/python -m training.unclip_prior
 
 train-faces: .venv/dev
 	$(BIN)/python -m training.portrait_generator

@@ -15,6 +15,7 @@ _HOMES = {
     "styleclip-optimize": "engines.styleclip.optimize_engine:StyleCLIPOptimize",
     "styleclip-mapper": "engines.styleclip.mapper_engine:StyleCLIPMapper",
     "styleclip-directions": "engines.styleclip.directions_engine:StyleCLIPDirections",
+    "stylegan-nada": "engines.stylegan_nada.engine:StyleGANNada",
 }
 """Method name → where its engine class lives. Imported on first use: listing the methods must not load torch."""
 

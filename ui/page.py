@@ -21,7 +21,7 @@ from ui.context import Context
 from ui.language import Text
 from ui.security import SecurityHeaders
 from ui.session import Session
-from ui.tabs import clipdraw, styleclip, styleclipdraw
+from ui.tabs import clipdraw, styleclip, styleclipdraw, stylegan_nada
 from ui.theme import StudioTheme
 
 __all__ = ["build", "serve"]
@@ -35,6 +35,7 @@ _TABS = {
         "styleclip-mapper": styleclip.build_mapper,
         "styleclip-optimize": styleclip.build_optimize,
     },
+    "StyleGAN-NADA": {"stylegan-nada": stylegan_nada.build},
 }
 """Title of a tab → its methods: name → what lays it out. Where there are several, each has a tab within the tab."""
 

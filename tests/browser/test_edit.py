@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from playwright.sync_api import Page, expect
+
+from engines.stylegan2 import Generator, GeneratorConfig, save_generator
 
 pytestmark = pytest.mark.browser
 
@@ -105,3 +108,28 @@ def test_a_reload_finds_the_edit_again(page):
     page.get_by_role("tab", name="StyleCLIP", exact=True).click()
     says(page, "face 9, alpha 6, edits: none")
     expect(control(page, "alpha").locator("input[type=number]")).to_have_value("6")
+
+
+def shown_faces(page: Page) -> list[str]:
+    """Once all ten are there."""
+    tiles = control(page, "seed").locator(".faces img[src^=data]")
+    expect(tiles).to_have_count(10)
+    return tiles.evaluate_all("images => images.map(image => image.src)")
+
+
+def test_the_row_shows_the_faces_of_an_own_generator(page, tmp_path):
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(channels=(6, 5, 4), z_dim=8, mapping_features=(12, 10)))
+    save_generator(generator, tmp_path / "own.safetensors")
+    page.get_by_role("tab", name="StyleCLIP", exact=True).click()
+    embedded = shown_faces(page)
+    upload = control(page, "generator")
+    page.locator(f".studio:has(#{METHOD}-seed)").get_by_role("button", name="A generator of your own").click()
+    upload.locator("input[type=file]").set_input_files(tmp_path / "own.safetensors")
+    expect(control(page, "seed").locator(".faces img").first).not_to_have_attribute("src", embedded[0])
+    own = shown_faces(page)
+    assert not set(own) & set(embedded)
+    assert len(set(own)) > 1
+    upload.get_by_role("button", name="Clear").click()
+    expect(control(page, "seed").locator(".faces img").first).to_have_attribute("src", embedded[0])
+    assert shown_faces(page) == embedded

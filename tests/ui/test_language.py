@@ -23,7 +23,8 @@ SPEAKING = [
     "ui", "studio", "engines/base.py", "engines/export.py", "engines/images.py", "engines/colors.py",
     "engines/clip/prompts.py", "engines/clip/guidance.py", "engines/clipdraw", "engines/styleclipdraw", "engines/style",
     "engines/zoo/models.py", "engines/vector/svg.py", "engines/styleclip", "engines/checkpoints",
-    "engines/stylegan2/checkpoint.py", "engines/stylegan2/_dialects.py",
+    "engines/stylegan2/checkpoint.py", "engines/stylegan2/_dialects.py", "engines/stylegan2/projector.py",
+    "engines/faces", "engines/stylegan_nada",
 ]  # fmt: skip
 
 
@@ -136,6 +137,7 @@ def test_every_key_is_used():
     made_up = (
         "controls.examples.",
         "edit.",
+        "domain.",
         "way.",
         "canvas.kind.",
         "status.",

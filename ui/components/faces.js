@@ -14,6 +14,7 @@ for (const name of ["before", "after", "dice"]) {
 }
 
 let first = 0; // the number of the first face in the row
+let generator = ""; // the server's word for the one that is chosen
 let asked = ""; // what the pictures are of
 
 const tiles = Array.from({ length: given.count }, () => {
@@ -46,23 +47,32 @@ function mark() {
   });
 }
 
-// Rendering faces takes a model and a moment: only what somebody sees is asked for.
+// Rendering faces takes a model and a moment: only what somebody sees is asked for, one after the other.
 async function look() {
-  const question = JSON.stringify([first]);
-  if (question === asked || !element.isConnected) return;
-  if (!element.offsetParent) return;
+  const question = JSON.stringify([first, generator]);
+  if (question === asked || !element.offsetParent) return;
   asked = question;
-  const answer = await server.look({ first, count: given.count });
-  if (question !== asked) return;
-  tiles.forEach((tile, i) => {
-    tile.firstChild.src = answer?.pictures?.[i] ?? "";
-  });
+  for (const tile of tiles) tile.firstChild.removeAttribute("src");
+  for (const tile of tiles) {
+    const answer = await server.look({ number: Number(tile.dataset.number), generator });
+    if (question !== asked) return;
+    if (answer?.picture) tile.firstChild.src = answer.picture;
+  }
 }
 
 part("before").onclick = () => ((first = Math.max(0, first - given.count)), mark(), look());
 part("after").onclick = () => ((first = Math.min(HIGHEST - given.count, first + given.count)), mark(), look());
 part("dice").onclick = () => choose(Math.floor(Math.random() * 100000));
 part("number").onchange = (event) => choose(Number(event.target.value));
-new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && look()).observe(element);
+new IntersectionObserver((seen) => {
+  if (!seen.some((one) => one.isIntersecting)) return;
+  look();
+  trigger("seen");
+}).observe(element);
+window.addEventListener("faces-of", ({ detail: [picker, word] }) => {
+  if (picker !== given.id) return;
+  generator = word;
+  look();
+});
 watch("value", () => turn_to(Number(props.value) || 0));
 turn_to(Number(props.value) || 0);

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from anyio import to_thread
+import numpy as np
+from anyio import CapacityLimiter, to_thread
 from gradio.components.base import server
+from PIL import Image
 
 from engines.base import EngineError, SettingSpec
 from ui.components.preview import jpeg, jpeg_url
 from ui.components.scripts import script_with
 from ui.language import LANGUAGES, Text
 
+if TYPE_CHECKING:
+    from engines.stylegan2 import Generator
+
 __all__ = ["FacePicker"]
 
 _HERE = Path(__file__).parent
 _COUNT = 10
 _HIGHEST = 2**32 - 1
+_SIDE = 160
+_one_at_a_time = CapacityLimiter(1)  # a large generator takes seconds for a face, and the drawing goes on meanwhile
+_generators = {"": ("pocket", "")}
+"""Word → family and file. Not in the picker: where an event leaves it as it is, Gradio 6.31 makes that browser another.
+"""
 
 
 class FacePicker(gr.HTML):
-    """The control of the number of a face; shows the faces of the embedded generator."""
+    """The control of the number of a face; shows the faces of the embedded generator, or of the chosen one (`shows`).
 
-    def __init__(self, spec: SettingSpec, *, text: Text, device: str, **look: Any):
+    A browser calls generators by a word that it was given for a choice of its own: it cannot ask for any file.
+    """
+
+    def __init__(self, spec: SettingSpec, *, text: Text, device: str, elem_id: str, **look: Any):
         self._device = device
         said = {"label": spec.label, "help": spec.help}
         super().__init__(
@@ -39,31 +53,59 @@ class FacePicker(gr.HTML):
                     if language in LANGUAGES
                 },
                 count=_COUNT,
+                id=elem_id,
             ),
             apply_default_css=False,
+            elem_id=elem_id,
             **look,
         )
 
+    def shows(self, generator: gr.File, family: gr.Radio) -> None:
+        """From now on the faces are those of the generator that a person chooses by these two controls."""
+        word = gr.Textbox(visible=False)
+        tell = f"(word) => window.dispatchEvent(new CustomEvent('faces-of', {{ detail: ['{self.elem_id}', word] }}))"
+        for event in (generator.change, family.change, self.seen):
+            chosen = event(
+                _word_for, [generator, family], [word], queue=False, api_visibility="private", show_progress="hidden"
+            )
+            chosen.then(None, [word], None, js=tell, api_visibility="private")
+
+    # ------------------------------------------------------------------ asked by faces.js
+
     @server
     async def look(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """The faces from number `first` on, as small data URLs; none where they cannot be rendered."""
-        first = asked.get("first")
-        if not isinstance(first, int) or not 0 <= first <= _HIGHEST - _COUNT:
-            return {"pictures": []}
+        """The face with a `number`, as a small data URL; "" where it cannot be rendered."""
+        number, chosen = asked.get("number"), _generators.get(str(asked.get("generator")))
+        if not isinstance(number, int) or not 0 <= number <= _HIGHEST or chosen is None:
+            return {"picture": ""}
         try:
-            return {"pictures": list(await to_thread.run_sync(_faces, first, self._device))}
+            picture = await to_thread.run_sync(_face, number, *chosen, self._device, limiter=_one_at_a_time)
         except EngineError:  # pressing the button will say what is wrong
-            return {"pictures": []}
+            picture = ""
+        return {"picture": picture}
 
 
-@lru_cache(maxsize=64)
-def _faces(first: int, device: str) -> tuple[str, ...]:
-    import torch  # here, not above: it takes seconds, and many pages never come to this tab
+def _word_for(generator: str | None, family: str) -> str:
+    choice = ("pocket" if generator else family, generator or "")
+    word = "" if choice == ("pocket", "") else hashlib.sha256(repr(choice).encode()).hexdigest()[:16]
+    _generators[word] = choice
+    return word
+
+
+def _face(number: int, family: str, path: str, device: str) -> str:
+    from engines.zoo import Models  # here, not above: it takes seconds, and many pages never come to this tab
+
+    models = Models(family, device)
+    return _rendered(models.generator(path), number) if path or models.has_generator() else ""
+
+
+@lru_cache(maxsize=512)
+def _rendered(generator: Generator, number: int) -> str:
+    import torch
 
     from engines.styleclip.face import latent_of_seed, to_pixels
-    from engines.zoo import Models
 
-    generator = Models("pocket", device).generator()
     with torch.no_grad():
-        latents = torch.cat([latent_of_seed(generator, seed, 1.0) for seed in range(first, first + _COUNT)])
-        return tuple(jpeg_url(jpeg(to_pixels(picture[None]))) for picture in generator.synthesis(latents))
+        image = Image.fromarray(to_pixels(generator.synthesis(latent_of_seed(generator, number, 1.0))))
+    image.thumbnail((_SIDE, _SIDE))
+    return jpeg_url(jpeg(np.asarray(image)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import gradio as gr
 
@@ -32,8 +32,12 @@ def build_directions(context: Context) -> Session:
                 buttons["undo"] = gr.Button(text.label("edit.undo"), size="md", elem_id=f"{engine.name}-undo")
             controls.one("edits", lines=1)
 
+    def relevance(controls: Controls) -> None:
+        controls.one("relevance_table")
+        controls.one("exact_relevance")
+
     buttons: dict[str, gr.Button] = {}
-    session = _edit_tab(context, "styleclip-directions", directions)
+    session = _edit_tab(context, "styleclip-directions", own=relevance, card=directions)
     session.changes_together(
         buttons["accept"],
         ("edits", "alpha"),
@@ -45,12 +49,18 @@ def build_directions(context: Context) -> Session:
 
 
 def build_mapper(context: Context) -> Session:
+    def edit(controls: Controls) -> None:
+        with gr.Column(elem_classes="card-box"):
+            controls.one("edit")
+            with gr.Accordion(context.text.label("edit.mapper"), open=False, elem_classes="more"):
+                controls.one("mapper_file")
+
     def mapper(controls: Controls) -> None:
         with gr.Column(elem_classes="card-box"):
-            for name in ("edit", "strength", "coarse", "medium", "fine"):
+            for name in ("strength", "coarse", "medium", "fine"):
                 controls.one(name)
 
-    return _edit_tab(context, "styleclip-mapper", mapper)
+    return _edit_tab(context, "styleclip-mapper", own=_identity, top=edit, card=mapper)
 
 
 def build_optimize(context: Context) -> Session:
@@ -59,10 +69,22 @@ def build_optimize(context: Context) -> Session:
             for name in ("l2_lambda", "id_lambda", "accepted"):
                 controls.one(name)
 
-    return _edit_tab(context, "styleclip-optimize", optimize)
+    return _edit_tab(context, "styleclip-optimize", own=_identity, card=optimize)
 
 
-def _edit_tab(context: Context, method: str, card: Any) -> Session:
+def _identity(controls: Controls) -> None:
+    controls.one("identity_network")
+
+
+def _edit_tab(
+    context: Context,
+    method: str,
+    *,
+    own: Callable[[Controls], None],
+    top: Callable[[Controls], None] = lambda controls: None,
+    card: Callable[[Controls], None],
+) -> Session:
+    """own: places what goes with a generator of one's own. top, card: the method's controls around the prompt."""
     picker = partial(FacePicker, text=context.text, device=context.studio.device)
 
     def face(controls: Controls) -> None:
@@ -71,8 +93,15 @@ def _edit_tab(context: Context, method: str, card: Any) -> Session:
             with gr.Accordion(context.text.label("edit.own"), open=False, elem_classes="more"):
                 controls.one("photo", height=240)
                 controls.one("face_points")
+                controls.one("projection_steps")
+                controls.one("encoder")
+            with gr.Accordion(context.text.label("edit.generator"), open=False, elem_classes="more"):
+                controls.one("generator")
+                own(controls)
+        top(controls)
 
     session = lay_out(context, context.engines[method], tasks=TASKS, words="edit", top=face, card=card)
+    session.controls.components["seed"].shows(session.controls.components["generator"], session.models.choice)
     session.takes_points("photo", "face_points", count=5)
     session.empties("photo", "face_points")
     return session

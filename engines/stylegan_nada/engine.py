@@ -1,0 +1,293 @@
+"""StyleGAN-NADA as an engine: a sheet of faces turns into another domain, and may be blended, scrubbed and walked.
+
+Training (`engines.stylegan_nada.training`) goes on until its steps are done; then the run rests, and every setting of
+the blend acts at once. A domain that was trained before begins there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engines.base import EngineError, Frame, LiveSettings
+from engines.clip.guidance import ClipGuide
+from engines.styleclip.face import FaceEngine, latent_of_seed
+from engines.styleclip.optimization import clip_input
+from engines.stylegan2 import Generator, GeneratorConfig, save_generator
+from engines.stylegan_nada.delta import Domain, Strengths, descendant, differences, load_domain, private_copy, render
+from engines.stylegan_nada.losses import pairwise_distance
+from engines.stylegan_nada.settings import DOMAINS, StyleGANNadaSettings
+from engines.stylegan_nada.training import NadaTraining
+
+__all__ = ["StyleGANNada"]
+
+COLUMNS, SIDE = 4, 256
+"""Of the sheet: faces in a row, and px of the side of each at most."""
+SHEET_EVERY = 5
+"""Steps of training between two renderings."""
+COLLAPSE = 0.6
+"""Share of the original's variety below which the faces are said to become alike."""
+MAX_SEED = 2**32
+
+
+class StyleGANNada(FaceEngine):
+    name: ClassVar[str] = "stylegan-nada"
+    title: ClassVar[str] = "StyleGAN-NADA"
+    summary: ClassVar[str] = "Adapt a whole generator to another domain by words or by a few pictures."
+    Settings: ClassVar[type[StyleGANNadaSettings]] = StyleGANNadaSettings
+    makes: ClassVar[str] = "generator"
+
+    def __init__(self, models):
+        super().__init__(models)
+        self._training: NadaTraining | None = None
+        self._loaded: dict[str, Any] | None = None
+        self._walked = 0
+        self._shown: tuple[dict[str, Tensor], Strengths] | None = None
+
+    def run(self, settings: StyleGANNadaSettings, live: LiveSettings | None = None) -> Iterator[Frame]:
+        yield from self._find_face(settings, settings.num_steps if settings.wants_training else 1)
+        self._prepare(settings)
+        while True:
+            now = settings if live is None else live.current
+            self._follow_faces(now)
+            if now.wants_training and self._training is None:
+                self._prepare_training(now)
+            frame = self._frame(now, can_change=live is not None)
+            yield frame
+            if frame.is_resting and live is None:
+                return
+            self._advance(settings if live is None else live.current, frame)
+            self._step += 1
+
+    def _advance(self, now: StyleGANNadaSettings, frame: Frame) -> None:
+        if self._has_to_train(now):
+            self._training.step(now)
+            self._walked = 0
+        elif now.show == "sheet" or frame.is_resting:
+            self._walked = 0
+        else:
+            self._walked += 1
+
+    @classmethod
+    def write_model(cls, state: dict[str, Any], path: Path) -> None:
+        """The generator as it is shown: after the chosen snapshot, with the chosen strengths."""
+        made = state["generator"]
+        if made is None:
+            raise EngineError("This run has changed no generator yet; let it train, or choose a domain.")
+        config = json.loads(made["config"])
+        features = {name: tuple(config[name]) for name in ("channels", "mapping_features")}
+        with torch.device("meta"):
+            generator = Generator(GeneratorConfig(**{**config, **features}))
+        generator.load_state_dict(made["tensors"], assign=True)
+        save_generator(generator, path)
+
+    # ------------------------------------------------------------------ preparation
+
+    def _prepare(self, settings: StyleGANNadaSettings) -> None:
+        self._synthesis = private_copy(self._generator)
+        self._guide = ClipGuide.load(self.models, settings.clip_models)
+        self._domains: dict[Path, Domain] = {}
+        self._faces_of: tuple | None = None
+        self._drawn: tuple | None = None
+        if settings.domain_file:
+            self._open(Path(settings.domain_file))
+
+    def _prepare_training(self, settings: StyleGANNadaSettings) -> None:
+        self._training = NadaTraining(self._generator, self._guide.encoders, settings)
+        if self._loaded is not None:
+            try:
+                self._training.load_state_dict(self._loaded)
+                self._sheet, self._diversity, *view = self._loaded["sheet"]
+                self._drawn = tuple(view)
+            except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
+                raise EngineError("The saved state is of a training with other settings; choose another one.") from None
+            self._loaded = None
+
+    def _has_to_train(self, now: StyleGANNadaSettings) -> bool:
+        return now.wants_training and self._training is not None and self._training.steps_done < now.num_steps
+
+    def _open(self, path: Path) -> Domain:
+        """The domain of a file, if it belongs to the generator; remembered."""
+        if path not in self._domains:
+            self._domains[path] = load_domain(path, self._generator)
+        return self._domains[path]
+
+    @torch.no_grad()
+    def _follow_faces(self, now: StyleGANNadaSettings) -> None:
+        """Sets `_codes`, (faces, num_ws, w_dim), what the original makes of them, and how much these vary."""
+        self._follow_face(now)
+        faces_of = (now.seed, now.truncation_psi, now.faces)
+        if faces_of == self._faces_of:
+            return
+        seeds = [(now.seed + number) % MAX_SEED for number in range(1, now.faces)]
+        others = [latent_of_seed(self._generator, seed, now.truncation_psi) for seed in seeds]
+        self._codes = torch.cat([self._start, *others])
+        originals = self._generator.synthesis(self._codes)
+        self._before, self._original_diversity = as_sheet(originals), self._vary(originals)
+        self._faces_of, self._drawn = faces_of, None
+
+    def _vary(self, pictures: Tensor) -> float:
+        """Mean distance of pictures in the first CLIP; 0 for one."""
+        encoder, _ = self._guide.encoders[0]
+        if len(pictures) == 1:
+            return 0.0
+        return pairwise_distance(encoder.encode_image(clip_input(pictures, encoder.image_size))).item()
+
+    # ------------------------------------------------------------------ frames
+
+    def _frame(self, now: StyleGANNadaSettings, *, can_change: bool) -> Frame:
+        if self._has_to_train(now):
+            return self._training_frame(now)
+        try:
+            change, status = self._chosen_change(now)
+        except EngineError as error:  # the run stays, and the hand may go back
+            if not can_change:
+                raise
+            change, status = {}, str(error)
+        self._shown = (change, now.strengths)
+        if now.show == "walk":
+            return self._walking_frame(now, change)
+        pictures = self._render(self._codes, change, now.strengths)
+        self._diversity = self._share(pictures)
+        return self._resting_frame(as_sheet(pictures), self._before, f"{status} {self._told_diversity()}".strip(), now)
+
+    def _chosen_change(self, now: StyleGANNadaSettings) -> tuple[dict[str, Tensor], str]:
+        if now.wants_training:
+            status = f"Adapted to {_wanted(now)} in {self._training.steps_done} steps."
+            return self._training.change_at(now.snapshot), status
+        domain = self._open(Path(now.domain_file) if now.domain_file else DOMAINS[now.domain])
+        source, target = domain.metadata.get("source"), domain.metadata.get("target")
+        return domain.change, f"This domain was trained from '{source}' to '{target}'." if target else ""
+
+    def _training_frame(self, now: StyleGANNadaSettings) -> Frame:
+        training, view = self._training, self._view(now)
+        change = training.change_at(now.snapshot)
+        if training.steps_done % SHEET_EVERY == 0 or view != self._drawn:
+            pictures = self._render(self._codes, change, now.strengths)
+            self._sheet, self._drawn = torch.from_numpy(as_sheet(pictures)), view
+            self._diversity = self._share(pictures)
+        self._shown = (change, now.strengths)
+        losses = dict(training.losses)
+        if losses and len(self._codes) > 1:
+            losses["diversity"] = self._diversity
+        status = f"Adapting to {_wanted(now)}. {self._told_diversity()}".strip()
+        if training.is_overtrained:
+            status += " The loss has not fallen for long: an earlier step may look better."
+        return Frame(
+            step=self._step,
+            steps=self._step + now.num_steps - training.steps_done + (now.walk_frames if now.show == "walk" else 0),
+            render=self._sheet.numpy,
+            losses=losses,
+            before=self._before,
+            status=status,
+        )
+
+    def _view(self, now: StyleGANNadaSettings) -> tuple:
+        return (*now.strengths, now.snapshot, now.seed, now.truncation_psi, now.faces)
+
+    def _walking_frame(self, now: StyleGANNadaSettings, change: dict[str, Tensor]) -> Frame:
+        """Every face on its way to all others, into the domain and back."""
+        share = min(self._walked / now.walk_frames, 1.0)
+        codes = walk(self._codes, share)
+        into = math.sin(math.pi * share) ** 2
+        pictures = as_sheet(self._render(codes, change, Strengths(*(into * strength for strength in now.strengths))))
+        before = as_sheet(self._render(codes, {}, now.strengths))
+        if share == 1:
+            return self._resting_frame(
+                pictures, before, "The walk is at its end; its pictures are the time-lapse.", now
+            )
+        status = f"Walking: {round(100 * into)} % into the domain."
+        return Frame(
+            step=self._step,
+            steps=self._step + now.walk_frames - self._walked,
+            render=lambda: pictures,
+            before=before,
+            status=status,
+        )
+
+    def _resting_frame(self, picture: np.ndarray, before: np.ndarray, status: str, now: StyleGANNadaSettings) -> Frame:
+        return Frame(
+            step=self._step,
+            steps=self._step,
+            render=lambda: picture,
+            losses=dict(self._training.losses) if now.wants_training else {},
+            before=before,
+            status=status,
+            is_resting=True,
+        )
+
+    def _share(self, pictures: Tensor) -> float:
+        """How much pictures vary, against the original's of the same faces; 0 for one."""
+        return self._vary(pictures) / max(self._original_diversity, 1e-6)
+
+    def _told_diversity(self) -> str:
+        if len(self._codes) == 1:
+            return ""
+        told = f"The faces vary {round(100 * self._diversity)} % as much as the original's."
+        if self._diversity < COLLAPSE:
+            told += " They become alike: go back to an earlier step, or lower the strength."
+        return told
+
+    @torch.no_grad()
+    def _render(self, codes: Tensor, change: dict[str, Tensor], strengths: Strengths) -> Tensor:
+        return render(self._synthesis, codes, change, strengths)
+
+    # ------------------------------------------------------------------ state
+
+    def state_dict(self) -> dict[str, Any]:
+        training = self._loaded
+        if self._training is not None:
+            training = {**self._training.state_dict(), "sheet": [self._sheet, self._diversity, *self._drawn]}
+        return {**super().state_dict(), "training": training, "walked": self._walked, "generator": self._made()}
+
+    def _made(self) -> dict[str, Any] | None:
+        """The generator that is shown, whole: what a run leaves needs nothing else to be written."""
+        if self._shown is None or not any(
+            value.any() for value in differences(self._shown[0], self._synthesis).values()
+        ):
+            return None
+        generator = descendant(self._generator, *self._shown)
+        tensors = {name: tensor.cpu() for name, tensor in generator.state_dict().items()}
+        return {"config": json.dumps(asdict(generator.config)), "tensors": tensors}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        try:
+            self._loaded, self._walked = state["training"], state["walked"]
+        except KeyError:
+            raise EngineError(f"The saved state is not one of {self.title}; choose another one.") from None
+
+
+# ---------------------------------------------------------------------------------------------- sheets and walks
+
+
+def as_sheet(pictures: Tensor) -> np.ndarray:
+    """(N, 3, S, S), nominally in [-1, 1] → (rows · side, columns · side, 3) uint8, four in a row, rest white."""
+    side = min(pictures.shape[-1], SIDE)
+    small = F.interpolate(pictures, (side, side), mode="area")
+    columns = min(COLUMNS, len(small))
+    rows = -(-len(small) // columns)
+    cells = small.new_ones(rows * columns, 3, side, side)
+    cells[: len(small)] = small
+    sheet = cells.view(rows, columns, 3, side, side).permute(0, 3, 1, 4, 2).reshape(rows * side, columns * side, 3)
+    return (sheet * 127.5 + 128).clamp(0, 255).byte().cpu().numpy()
+
+
+def walk(codes: Tensor, share: float) -> Tensor:
+    """(N, num_ws, w_dim): each code after a share in [0, 1] of its way through all the others and home again."""
+    place = share * len(codes)
+    start = int(place)
+    return torch.lerp(codes.roll(-start, dims=0), codes.roll(-start - 1, dims=0), place - start)
+
+
+def _wanted(now: StyleGANNadaSettings) -> str:
+    return "the style pictures" if now.style_pictures else f"'{now.prompt}'"

@@ -1,0 +1,410 @@
+"""A generator on its way into another domain, a step at a time (Gal et al., arXiv 2108.00946, §4).
+
+    loss = Σ over CLIPs of share · (directional_lambda · directional + global_lambda · global + …)
+
+The frozen copy and the trained one are one set of tensors and a change of it (`engines.stylegan_nada.delta`), so both
+have the same mapping network and the same mean of w. What the frozen copy makes of a pool of codes is rendered and seen
+by CLIP once; noise is constant for that, and a step renders the trained copy only. Besides the whole picture CLIP sees
+some views of it, crops that each code keeps: what deceives CLIP in one view only does not help, and so styles become
+visible that it would else only believe to see.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engines.base import EngineError
+from engines.clip.encoder import ClipEncoder
+from engines.clip.templates import fill_templates
+from engines.images import load_picture
+from engines.styleclip.optimization import clip_input
+from engines.stylegan2 import Generator
+from engines.stylegan_nada.delta import Domain, new_change, private_copy, render
+from engines.stylegan_nada.layers import layer_parameters, phase_layers, row_importance, rows_to_layers
+from engines.stylegan_nada.losses import (
+    PART_TEMPLATES,
+    cut_patches,
+    directional_loss,
+    global_loss,
+    image_direction,
+    manifold_loss,
+    patch_directional_loss,
+    patch_text_directions,
+    text_direction,
+    weighted_sum,
+)
+
+if TYPE_CHECKING:
+    from engines.stylegan_nada.settings import StyleGANNadaSettings
+
+__all__ = ["NadaTraining", "mixed_codes", "with_views"]
+
+BETAS = (0.0, 0.99**0.8)
+"""Of Adam, as StyleGAN2 trains with a regularisation every fourth step. The published rate is 0.002 · 4/5."""
+RATES = {"layers": 1.0, "low-rank": 1.0, "style offsets": 5.0}
+"""What the learning rate is multiplied by: a few numbers have to go farther than many."""
+POOL = 64
+"""Codes that are learned from."""
+NEAREST_VIEW = 0.5
+"""Share of the picture's side in the smallest of the views."""
+SOURCE_SAMPLES = 16
+"""Of the source, against which style pictures are set; as published."""
+RENDERED_AT_ONCE = 8
+SELECTION_LR = 0.01
+"""Of the walk that shows which rows matter; with one step it does not count."""
+PATCH_SHARE = 0.5
+"""Of the picture's side; published: 510 of 1024 pixels."""
+MOST_SNAPSHOTS = 8
+"""Kept; with more of them every second one is forgotten."""
+SMOOTHING, PATIENCE = 0.95, 60
+"""Of the loss, and steps in which it has to fall, or the training is said to have gone on for too long."""
+
+
+class NadaTraining:
+    """The change that turns `generator` into another domain, in training.
+
+    encoders: CLIPs and their shares of the loss, which add up to 1. settings: method, rank, mixing, views and seed are
+    read here, everything else at each step. `change` is what was learned, `layers` are those of the last step, `losses`
+    its terms; `snapshots` are changes as they were after so many steps, fp16.
+    """
+
+    def __init__(self, generator: Generator, encoders: list[tuple[ClipEncoder, float]], settings: StyleGANNadaSettings):
+        self.steps_done, self.losses, self.layers = 0, {}, ()
+        self.snapshots: dict[int, dict[str, Tensor]] = {}
+        self._generator, self._encoders, self._method = generator, encoders, settings.method
+        self._device = generator.mapping.w_avg.device
+        self._synthesis = private_copy(generator)
+        self._random = torch.Generator().manual_seed(settings.training_seed)
+        names = layer_parameters(self._synthesis, self._all_layers())
+        self.change = new_change(self._synthesis, names, settings.method, settings.rank, self._random)
+        self._optimizer = torch.optim.Adam(list(self.change.values()), betas=BETAS)
+        self._codes = mixed_codes(generator, POOL, settings.mixing, self._random)
+        self._views = torch.rand(POOL, settings.views, 3, generator=self._random).to(self._device)
+        self._sources = self._see_sources()
+        self._chosen_by: tuple | None = None
+        self._smoothed, self._least, self._least_step = math.inf, math.inf, 0
+        self._aims: list[Aim] = []
+        self._aimed_at: tuple | None = None
+
+    def _all_layers(self) -> tuple[str, ...]:
+        """All that a phase or the selection may ask for."""
+        return ("b4.torgb", *phase_layers(self._generator.img_resolution, "default"))
+
+    @torch.no_grad()
+    def _see_sources(self) -> list[Tensor]:
+        """(POOL, 1 + views, d) for each CLIP: what it makes of the original's pictures, whole and in views."""
+        seen = []
+        for rows in torch.arange(POOL, device=self._device).split(RENDERED_AT_ONCE):
+            pictures = with_views(self._generator.synthesis(self._codes[rows]), self._views[rows])
+            seen.append([_see(encoder, pictures).unflatten(0, (len(rows), -1)) for encoder, _ in self._encoders])
+        return [torch.cat(parts) for parts in zip(*seen, strict=True)]
+
+    # ------------------------------------------------------------------ a step
+
+    def step(self, settings: StyleGANNadaSettings) -> None:
+        """Learn from `batch_size` codes of the pool. Raises `EngineError` when the loss is no longer a number."""
+        self._aim(settings)
+        self._choose_layers(settings)
+        rows = torch.randint(POOL, (settings.batch_size,), generator=self._random)
+        terms = self._terms(rows, settings)
+        loss = weighted_sum(terms, settings.loss_weights)
+        self.losses = {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
+        if not math.isfinite(self.losses["loss"]):
+            raise EngineError("The loss is no longer a number; lower the learning rate and start again.")
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimizer.param_groups[0]["lr"] = settings.lr * RATES[self._method]
+        self._optimizer.step()
+        self.steps_done += 1
+        self._watch()
+        if self.steps_done % settings.snapshot_every == 0:
+            self._take_snapshot()
+
+    def _terms(self, rows: Tensor, settings: StyleGANNadaSettings) -> dict[str, Tensor]:
+        """The losses that count, each the sum over the CLIPs of share · loss."""
+        rows, weights = rows.to(self._device), settings.loss_weights
+        codes = self._codes[rows]
+        pictures = render(self._synthesis, codes, self.change)
+        views = with_views(pictures, self._views[rows])
+        seen = [_see(encoder, views) for encoder, _ in self._encoders]
+        before = [sources[rows].flatten(0, 1) for sources in self._sources]
+        terms = {
+            "directional": lambda k, aim: directional_loss(before[k], seen[k], aim.direction),
+            "global": lambda k, aim: global_loss(seen[k], aim.global_text),
+            "manifold": lambda k, aim: manifold_loss(before[k], seen[k], aim.target_texts, aim.source_texts),
+        }
+        if weights["patch"]:
+            patches = self._patches(codes, pictures)
+            terms["patch"] = lambda k, aim: patch_directional_loss(*aim.see(patches), aim.part_directions)
+        shares = [share for _, share in self._encoders]
+        return {
+            name: torch.stack([share * term(k, self._aims[k]) for k, share in enumerate(shares)]).sum()
+            for name, term in terms.items()
+            if weights[name]
+        }
+
+    def _patches(self, codes: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """One from each picture of the original, and from the same place of the trained copy's."""
+        with torch.no_grad():
+            originals = self._generator.synthesis(codes)
+        size = pictures.shape[-1]
+        side = max(round(PATCH_SHARE * size) // 2 * 2, 2)
+        centers = torch.randint(side // 2, size - side // 2 + 1, (len(codes), 2), generator=self._random)
+        return cut_patches(originals, centers, side), cut_patches(pictures, centers, side)
+
+    def _aim(self, settings: StyleGANNadaSettings) -> None:
+        aimed_at = (settings.source_text, settings.prompt, settings.templates, *settings.style_pictures)
+        if aimed_at == self._aimed_at:
+            return
+        pictures = [_middle_square(load_picture(path)) for path in settings.style_pictures]
+        self._aims = [
+            Aim(
+                encoder,
+                settings.source_text,
+                settings.prompt,
+                settings.templates,
+                pictures,
+                sources[:SOURCE_SAMPLES, 0],
+            )
+            for (encoder, _), sources in zip(self._encoders, self._sources, strict=True)
+        ]
+        if not all(aim.direction.any() for aim in self._aims):
+            raise EngineError("Source and target mean the same to CLIP; change one of the two texts.")
+        if self._aimed_at is not None:  # the loss is another one from now on
+            self._least = math.inf
+        self._aimed_at = aimed_at
+
+    def _watch(self) -> None:
+        """Remember when the loss was least; single steps differ too much to tell."""
+        loss = self.losses["loss"]
+        self._smoothed = loss if math.isinf(self._smoothed) else SMOOTHING * self._smoothed + (1 - SMOOTHING) * loss
+        if self._smoothed < self._least:
+            self._least, self._least_step = self._smoothed, self.steps_done
+
+    @property
+    def is_overtrained(self) -> bool:
+        """Whether the loss has not fallen for long: what changes now are rather colours and persons than the style."""
+        return self.steps_done - self._least_step >= PATIENCE
+
+    # ------------------------------------------------------------------ layers
+
+    def _choose_layers(self, settings: StyleGANNadaSettings) -> None:
+        chosen_by = (settings.selection, settings.selection_k, settings.phase)
+        if settings.selection == "off":
+            self.layers = phase_layers(self._generator.img_resolution, settings.phase)
+        elif self.steps_done % settings.selection_every == 0 or chosen_by != self._chosen_by:
+            self.layers = self._select_layers(settings)
+        self._chosen_by = chosen_by
+        trained = set(layer_parameters(self._synthesis, self.layers))
+        for name, value in self.change.items():
+            value.requires_grad_(re.sub(r"\.(up|down)$", "", name) in trained)
+
+    def _select_layers(self, settings: StyleGANNadaSettings) -> tuple[str, ...]:
+        z = torch.randn(settings.selection_batch, self._generator.z_dim, generator=self._random)
+        with torch.no_grad():
+            before = self._generator.mapping(z.to(self._device))
+        change = {name: value.detach() for name, value in self.change.items()}
+        w = before.clone().requires_grad_()
+        for _ in range(settings.selection_steps):
+            pictures = render(self._synthesis, w, change)
+            losses = [
+                share * global_loss(_see(encoder, pictures), aim.target)
+                for (encoder, share), aim in zip(self._encoders, self._aims, strict=True)
+            ]
+            (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), w)
+            w = (w - SELECTION_LR * gradient).detach().requires_grad_()
+        importance = row_importance(before, w.detach())
+        return rows_to_layers(importance, settings.selection_k, self._generator.img_resolution, settings.selection)
+
+    # ------------------------------------------------------------------ snapshots and state
+
+    def _take_snapshot(self) -> None:
+        self.snapshots[self.steps_done] = {name: value.detach().half() for name, value in self.change.items()}
+        if len(self.snapshots) > MOST_SNAPSHOTS:
+            self.snapshots = dict(list(self.snapshots.items())[1::2])
+
+    def change_at(self, step: int) -> dict[str, Tensor]:
+        """The change at the last snapshot up to `step`, none before the first of them; 0 is the latest change."""
+        if not step:
+            return self.change
+        taken = max((number for number in self.snapshots if number <= step), default=None)
+        return {} if taken is None else {name: value.float() for name, value in self.snapshots[taken].items()}
+
+    def domain(self, settings: StyleGANNadaSettings) -> Domain:
+        """What was learned, as `engines.stylegan_nada.delta.save_domain` writes it."""
+        return Domain(
+            self.change,
+            {
+                "generator": self._generator.sha256,
+                "source": settings.source_text,
+                "target": settings.prompt,
+                "clip": ", ".join(encoder.name for encoder, _ in self._encoders),
+                "method": self._method,
+                "steps": str(self.steps_done),
+            },
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """CPU tensors that later steps do not change, and numbers."""
+        return {
+            "step": self.steps_done,
+            "losses": dict(self.losses),
+            "layers": list(self.layers),
+            "chosen_by": self._chosen_by,
+            "change": _copies(self.change),
+            "optimizer": {
+                name: _copies(self._optimizer.state[value])
+                for name, value in self.change.items()
+                if value in self._optimizer.state
+            },
+            "random": self._random.get_state(),
+            "snapshots": {str(step): _copies(change) for step, change in self.snapshots.items()},
+            "watch": [self._smoothed, self._least, self._least_step] if self.steps_done else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state["change"].keys() != self.change.keys():
+            raise KeyError
+        with torch.no_grad():
+            for name, value in self.change.items():
+                value.copy_(state["change"][name])
+        for name, memory in state["optimizer"].items():
+            moments = {key: value.to(self._device, copy=True) for key, value in memory.items() if key != "step"}
+            self._optimizer.state[self.change[name]] = {**moments, "step": memory["step"].clone()}
+        self._random.set_state(state["random"])
+        self.snapshots = {
+            int(step): {name: value.to(self._device) for name, value in change.items()}
+            for step, change in state["snapshots"].items()
+        }
+        if state["watch"] is not None:
+            self._smoothed, self._least, self._least_step = state["watch"]
+        self._chosen_by = state["chosen_by"] and tuple(state["chosen_by"])
+        self.steps_done, self.losses, self.layers = state["step"], dict(state["losses"]), tuple(state["layers"])
+
+
+# ---------------------------------------------------------------------------------------------- aims
+
+
+@dataclass
+class Aim:
+    """The way from source to target as one CLIP sees it.
+
+    style_pictures: (H, W, 3) uint8, square; where there are some, they and not the texts give the direction. sources:
+    (n, d), embeddings of the source's pictures. Texts: (sentences, d), (1, d) where they stand for themselves.
+    """
+
+    encoder: ClipEncoder
+    source_text: str
+    target_text: str
+    templates: bool
+    style_pictures: list[np.ndarray]
+    sources: Tensor
+
+    @cached_property
+    def direction(self) -> Tensor:
+        if self.style_pictures:
+            styles = torch.cat([self.encoder.encode_picture(picture) for picture in self.style_pictures])
+            return image_direction(styles, self.sources)
+        return text_direction(self.target_texts, self.source_texts)
+
+    @cached_property
+    def source_texts(self) -> Tensor:
+        return self.encoder.encode_texts(self._sentences(self.source_text))
+
+    @cached_property
+    def target_texts(self) -> Tensor:
+        return self.encoder.encode_texts(self._sentences(self.target_text))
+
+    @cached_property
+    def target(self) -> Tensor:
+        return self.encoder.encode_text(self.target_text)
+
+    @cached_property
+    def global_text(self) -> Tensor:
+        """As published, with the article."""
+        return self.encoder.encode_text(f"a {self.target_text}" if self.target_text.isascii() else self.target_text)
+
+    @cached_property
+    def part_directions(self) -> Tensor:
+        """(parts, d)"""
+        target, source = (
+            torch.stack([self.encoder.encode_texts(self._sentences(phrase)) for phrase in _parts(text)])
+            for text in (self.target_text, self.source_text)
+        )
+        return patch_text_directions(target, source)
+
+    def see(self, pictures: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        return _see(self.encoder, pictures[0]), _see(self.encoder, pictures[1])
+
+    def _sentences(self, text: str) -> list[str]:
+        """The templates are English, and have the article; both texts are put into them or neither."""
+        if not self.templates or not (self.source_text + self.target_text).isascii():
+            return [text]
+        return fill_templates(re.sub(r"^(an?|the) ", "", text))
+
+
+def _parts(text: str) -> list[str]:
+    return [part.replace("{}", text).rstrip(".") for part in PART_TEMPLATES]
+
+
+# ---------------------------------------------------------------------------------------------- codes and pictures
+
+
+@torch.no_grad()
+def mixed_codes(generator: Generator, count: int, mixing: float, random: torch.Generator) -> Tensor:
+    """(count, num_ws, w_dim) of random latents at psi 1; a share of them is another latent's from a random row on.
+
+    mixing: that share, in [0, 1]. Drawn once, the row is the same for the frozen and the trained copy.
+    """
+    z = torch.randn(2, count, generator.z_dim, generator=random)
+    one, other = (generator.mapping(latents.to(generator.mapping.w_avg.device)) for latents in z)
+    is_mixed = torch.rand(count, generator=random) < mixing
+    start = torch.randint(1, generator.num_ws, (count,), generator=random)
+    start = torch.where(is_mixed, start, generator.num_ws).to(one.device)
+    rows = torch.arange(generator.num_ws, device=one.device)
+    return torch.where((rows < start[:, None])[..., None], one, other)
+
+
+def with_views(pictures: Tensor, views: Tensor) -> Tensor:
+    """(N, 3, S, S) and (N, V, 3) → (N · (1 + V), 3, S, S): each picture, and after it V square crops, enlarged.
+
+    views: in [0, 1]; the size, from `NEAREST_VIEW` to the whole, and the place across and down.
+    """
+    size = NEAREST_VIEW + (1 - NEAREST_VIEW) * views[..., :1]
+    grids = views.new_zeros(*views.shape[:2], 2, 3)
+    grids[..., [0, 1], [0, 1]] = size
+    grids[..., 2] = (2 * views[..., 1:] - 1) * (1 - size)
+    whole = torch.eye(2, 3, device=views.device).expand(len(pictures), 1, -1, -1)
+    grids = torch.cat([whole, grids], dim=1)
+    repeated = pictures.repeat_interleave(grids.shape[1], dim=0)
+    places = F.affine_grid(grids.flatten(0, 1), list(repeated.shape), align_corners=False)
+    return F.grid_sample(repeated, places, padding_mode="border", align_corners=False)
+
+
+def _see(encoder: ClipEncoder, pictures: Tensor) -> Tensor:
+    """(N, 3, H, W), nominally in [-1, 1] → (N, d)"""
+    return encoder.encode_image(clip_input(pictures, encoder.image_size))
+
+
+def _middle_square(picture: np.ndarray) -> np.ndarray:
+    """As CLIP's own preprocessing crops."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[top : top + side, left : left + side]
+
+
+def _copies(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.detach().clone().cpu() if isinstance(value, Tensor) else value for name, value in values.items()
+    }

@@ -1,0 +1,94 @@
+"""The list of domains, and their training with a small generator and a CLIP that is one random matrix."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from engines.stylegan2 import Generator, GeneratorConfig
+from engines.stylegan_nada.delta import load_domain, new_change, private_copy
+from engines.stylegan_nada.layers import layer_parameters, phase_layers
+from engines.stylegan_nada.settings import StyleGANNadaSettings
+from engines.zoo import Models
+from training.domain_judge import MANNERS
+from training.portrait_domains import METHOD, PORTRAIT_DOMAINS, SHOWN, adapting, faces, settings_for, train
+from training.worlds.portraits import ATTRIBUTES
+from training.worlds.subjects import load_subjects
+
+LARGEST = 400_000
+"""Bytes of an embedded domain."""
+
+
+class StubClip:
+    name, image_size, sha256 = "stub", 8, "c" * 64
+
+    def __init__(self):
+        self.matrix = torch.randn(3 * 8 * 8, 12, generator=torch.Generator().manual_seed(1))
+
+    def encode_image(self, pictures):
+        return F.normalize((pictures - 0.5).flatten(1) @ self.matrix, dim=1)
+
+    def encode_texts(self, texts):
+        seeds = [torch.Generator().manual_seed(sum(map(ord, text))) for text in texts]
+        return F.normalize(torch.stack([torch.randn(12, generator=seed) for seed in seeds]), dim=1)
+
+
+@pytest.fixture
+def models():
+    torch.manual_seed(5)
+    generator = Generator(GeneratorConfig(channels=(12, 10, 8), z_dim=16, mapping_features=(20, 14)))
+    generator.sha256 = "a" * 64
+    generator.eval().requires_grad_(False)
+    return SimpleNamespace(device=torch.device("cpu"), generator=lambda path="": generator, clip=lambda name="": clip)
+
+
+clip = StubClip()
+
+
+def test_domains_ask_for_what_a_judge_can_see():
+    subjects = {subject.en for subject in load_subjects()}
+    for domain in PORTRAIT_DOMAINS:
+        assert domain.shows in (MANNERS if domain.kind == "manner" else subjects)
+        assert set(domain.touches) < set(ATTRIBUTES)
+        assert settings_for(domain).wants_training
+    assert len({domain.name for domain in PORTRAIT_DOMAINS}) == len(PORTRAIT_DOMAINS) >= 8
+
+
+def test_only_the_texts_differ_from_the_defaults():
+    domain = PORTRAIT_DOMAINS[0]
+    assert settings_for(domain) == StyleGANNadaSettings(source_text=domain.source, prompt=domain.target)
+
+
+def test_adapting_shows_the_training_after_each_step(models):
+    steps = [training.steps_done for training in adapting(models, settings_for(PORTRAIT_DOMAINS[0], num_steps=3))]
+    assert steps == [1, 2, 3]
+
+
+def test_a_domain_is_written_and_read_back(models, tmp_path):
+    settings = settings_for(PORTRAIT_DOMAINS[0], method=METHOD, num_steps=2)
+    made = train(models, settings, tmp_path / "new" / "pencil-sketch.safetensors")
+    read = load_domain(tmp_path / "new" / "pencil-sketch.safetensors", models.generator())
+    assert (read.metadata["source"], read.metadata["target"], read.metadata["steps"]) == (
+        "face", "pencil sketch of a face", "2",
+    )  # fmt: skip
+    assert any(value.any() for value in read.change.values())
+    for name, value in read.change.items():
+        assert torch.allclose(value, made.change[name], atol=2e-3)
+
+
+def test_embedded_domains_are_small():
+    generator = Models("pocket", "cpu").generator()
+    synthesis = private_copy(generator)
+    names = layer_parameters(synthesis, ("b4.torgb", *phase_layers(generator.img_resolution, "default")))
+    rank = StyleGANNadaSettings.model_fields["rank"].default
+    change = new_change(synthesis, names, METHOD, rank, torch.Generator())
+    assert 2 * sum(value.numel() for value in change.values()) < LARGEST
+
+
+def test_the_faces_to_look_at(models):
+    pictures = faces(models.generator(), 0.7)
+    assert pictures.shape == (SHOWN, 3, 16, 16)
+    assert (pictures[1:] != pictures[0]).flatten(1).any(1).all()

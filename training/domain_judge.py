@@ -1,0 +1,181 @@
+"""The independent judge of domains: how is a portrait painted? `python -m training.domain_judge` trains it, minutes on
+one CPU core (resumes by itself).
+
+It tells portraits as the painter paints them from portraits in any of STYLES. It never guides an adaptation and shares
+nothing with the pocket CLIP but the filters: a plain convolutional network, no text, no adversarial training. It learns
+from portraits and from emoji, so that it goes by how and not by what is painted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.portrait_attributes import vary
+from training.portrait_pool import PortraitPool
+from training.schedule import learning_rate
+from training.weights import load_weights, save_checkpoint, save_weights
+from training.worlds.painter import paint
+from training.worlds.portraits import sample_portraits
+from training.worlds.styles import STYLES, apply_styles, render
+from training.worlds.subjects import load_subjects
+
+WEIGHTS = Path(__file__).parents[1] / "tests" / "assets" / "domain_judge.safetensors"
+PLAIN = "plain"
+MANNERS = (*(style.en for style in STYLES), PLAIN)
+"""What it tells apart, in the order of its logits."""
+SIZE, PAINTED = 64, 128
+"""Side in px of what the judge sees, and of portraits as a generator makes them."""
+BATCH, PORTRAITS, LEFT_PLAIN = 64, 40, 8
+"""Pictures in a batch, those of them of portraits (the others of emoji), and those left as they are."""
+LARGE_EVERY = 8
+"""Batches painted in PAINTED px and then made small; to paint in SIZE px is ten times as quick."""
+POOL = 500
+"""Portraits to paint in styles, always anew."""
+EVERY = 8
+"""Of the emoji only every eighth: how and not what is to be learned."""
+PEAK_LR, WEIGHT_DECAY = 3e-3, 0.05
+WIDTHS = ((3, 16, 1), (16, 32, 2), (32, 64, 2), (64, 64, 1), (64, 128, 2))
+"""Of each layer: inputs, outputs, stride."""
+
+
+class DomainJudge(nn.Module):
+    """(B, 3, H, W) in [0, 1] of any size → (B, manners) logits, in the order of MANNERS."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(*[_layer(*width) for width in WIDTHS])
+        self.head = nn.Linear(2 * WIDTHS[-1][1], len(MANNERS))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        small = F.interpolate(pictures, (SIZE, SIZE), mode="area")
+        maps = self.layers((small * 2 - 1).contiguous(memory_format=torch.channels_last)).float()
+        deviation, average = torch.std_mean(maps, dim=(2, 3))
+        return self.head(torch.cat([average, deviation], dim=1))
+
+    @torch.no_grad()
+    def read(self, pictures: Tensor) -> Tensor:
+        """(B,) the places in MANNERS that it sees."""
+        return self(pictures).argmax(1)
+
+    @classmethod
+    def load(cls, path: Path = WEIGHTS) -> DomainJudge:
+        judge = cls()
+        judge.load_state_dict(load_weights(path))
+        return judge.eval().requires_grad_(False)
+
+
+def _layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+# ---------------------------------------------------------------------------------------------- training
+
+
+class Trainer:
+    def __init__(self, batches: int, seed: int):
+        from training.worlds.emoji import Composer, sprite_atlas  # needs the emoji font; judging does not
+
+        torch.manual_seed(seed)
+        self.batches, self.seed, self.batch = batches, seed, 0
+        subjects = load_subjects()[::EVERY]
+        recolourable = torch.tensor([not subject.colour_named for subject in subjects])
+        self.composer = Composer(sprite_atlas(subjects), recolourable, PAINTED)
+        self.pool = PortraitPool(POOL, PAINTED, torch.Generator().manual_seed(seed))
+        self.judge = DomainJudge().to(memory_format=torch.channels_last).train()
+        self.optimizer = torch.optim.AdamW(self.judge.parameters(), lr=PEAK_LR, weight_decay=WEIGHT_DECAY, fused=True)
+
+    def step(self) -> tuple[float, float]:
+        """Loss, and the share named rightly."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.batch)
+        pictures, manners = self._pictures(generator)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self.judge(jitter(vary(pictures, generator), generator))
+        loss = F.cross_entropy(logits.float(), manners, label_smoothing=0.05)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(PEAK_LR, self.batch / self.batches, 0.05, first=0.01)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.batch += 1
+        return loss.item(), (logits.argmax(1) == manners).float().mean().item()
+
+    def _pictures(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """(BATCH, 3, SIZE, SIZE) in [0, 1], and the places in MANNERS of how they are painted."""
+        _, portraits = self.pool.draw(PORTRAITS, 0, generator)
+        subjects = torch.randint(len(self.composer.atlas), (BATCH - PORTRAITS,), generator=generator)
+        plain = torch.cat([portraits, self.composer(subjects, generator, guises=False)])
+        if self.batch % LARGE_EVERY:
+            plain = F.interpolate(plain, (SIZE, SIZE), mode="area")
+        manners = torch.randint(len(STYLES), (BATCH,), generator=generator)
+        manners[torch.randperm(BATCH, generator=generator)[:LEFT_PLAIN]] = len(STYLES)
+        painted = apply_styles(plain, torch.where(manners < len(STYLES), manners, -1), generator)
+        return F.interpolate(painted, (SIZE, SIZE), mode="area"), manners
+
+    def state_dict(self) -> dict:
+        return {"judge": self.judge.state_dict(), "optimizer": self.optimizer.state_dict(), "batch": self.batch}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.judge.load_state_dict(state["judge"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.batch = state["batch"]
+
+
+def jitter(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Each colour channel up to a tenth stronger or weaker."""
+    strength = 0.9 + 0.2 * torch.rand(len(pictures), 3, 1, 1, generator=generator)
+    return (pictures * strength).clamp(0, 1)
+
+
+# ---------------------------------------------------------------------------------------------- measuring
+
+
+@torch.no_grad()
+def accuracy(judge: DomainJudge, count: int = 40, seed: int = 987_654_321) -> dict[str, float]:
+    """Share named rightly of portraits never trained on, for each manner; the same `count` people in all of them."""
+    generator = torch.Generator().manual_seed(seed)
+    plain = paint(sample_portraits(count, generator), PAINTED)
+    right = {}
+    for place, manner in enumerate(MANNERS):
+        pictures = plain if manner == PLAIN else render(plain, STYLES[place], generator)
+        right[manner] = (judge.read(pictures) == place).float().mean().item()
+    return right
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batches", type=int, default=600)
+    parser.add_argument("--seed", type=int, default=31)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--folder", type=Path, default=Path("checkpoints/domain-judge"))
+    parser.add_argument("--export", type=Path, default=WEIGHTS)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    trainer = Trainer(options.batches, options.seed)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    last = options.folder / "last.pt"
+    if last.exists():
+        trainer.load_state_dict(torch.load(last, weights_only=True))
+    saved = time.monotonic()
+    while trainer.batch < options.batches:
+        loss, right = trainer.step()
+        if trainer.batch % 25 == 0:
+            print(f"batch {trainer.batch}  {loss:.3f}  {right:.2f} right", flush=True)
+        if time.monotonic() - saved > 60 or trainer.batch == options.batches:
+            saved = time.monotonic()
+            save_checkpoint(trainer, last)
+    save_weights(trainer.judge, options.export)
+    right = accuracy(DomainJudge.load(options.export))
+    print({manner: round(share, 3) for manner, share in right.items()})
+    print(f"mean {sum(right.values()) / len(right):.3f}, least {min(right.values()):.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""StyleGAN-NADA: a whole generator moves to another domain, by words or by a few pictures."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import gradio as gr
+
+from ui.components.controls import Controls
+from ui.components.faces import FacePicker
+from ui.context import Context
+from ui.session import Session
+from ui.tabs.drawing import lay_out
+
+__all__ = ["build"]
+
+
+def build(context: Context) -> Session:
+    engine, text = context.engines["stylegan-nada"], context.text
+    picker = partial(FacePicker, text=text, device=context.studio.device)
+
+    def faces(controls: Controls) -> None:
+        with gr.Column(elem_classes="card-box face-card"):
+            controls.one("seed", maker=picker)
+
+    def domain(controls: Controls) -> None:
+        with gr.Column(elem_classes="card-box"):
+            for name in ("source_text", "strength", "snapshot", "show"):
+                controls.one(name)
+            with gr.Accordion(text.label("domain.pictures"), open=False, elem_classes="more"):
+                for name in ("style_1", "style_2", "style_3"):
+                    controls.one(name)
+
+    return lay_out(context, engine, tasks=("clip", "stylegan2", "identity"), words="domain", top=faces, card=domain)
