@@ -28,7 +28,8 @@ from training.worlds.portraits import ATTRIBUTES, Portraits
 
 DOCS = Path(__file__).parents[1] / "docs"
 FIRST_SEED = 1000
-"""Of the faces. The default alpha and number of channels of the directions were chosen on the first thirty."""
+"""Of the faces. The default alpha and number of channels of the directions were chosen on the first
+thirty, the wording of four edits on the first sixteen."""
 
 
 CELL = 96
