@@ -66,8 +66,7 @@ class LatentWalk:
     ):
         self.steps_done = 0
         self._generator, self._is_style_space, self._embed, self._identity = generator, space == "S", embed, identity
-        with torch.no_grad():
-            code = generator.styles(w) if self._is_style_space else {f"w{row}": w[:, row] for row in range(w.shape[1])}
+        code = self._code_of(w)
         rows = generator.synthesis.rows if self._is_style_space else {name: row for row, name in enumerate(code)}
         level_of = {row: level for level in LEVELS for row in range(w.shape[1])[ROWS[level]]}
         self._levels = {name: level_of[row] for name, row in rows.items() if not is_torgb(name)}
@@ -87,23 +86,27 @@ class LatentWalk:
         l2_lambda: float,
         id_lambda: float,
         levels: Collection[Level] = LEVELS,
+        companions: Tensor | None = None,
     ) -> dict[str, float]:
         """Move the code once → "loss" and its terms "clip", "l2" and "identity", without their weights, as before it.
+
+        companions: codes of other faces, (K, num_ws, w_dim), on which CLIP is to see the same movement; "clip" is the
+        mean over all 1 + K pictures, as a network is not so easily deceived about many faces as about one.
 
         texts: embeddings (1, d) with a weight each; "clip" is the weighted sum of their distances. num_steps, lr: of
         the schedule, whose first step has rate 0. "identity" is there only where it counts. levels: those that move;
         the rows of the others, and Adam's moments of them, stay exactly as they are.
         Raises `EngineError` when the loss is no longer finite.
         """
-        picture = self.render(self._code)
-        embedding = self._embed(picture)
+        pictures = self.render(self._code if companions is None else self._in_company(companions))
+        embeddings = self._embed(pictures)
         terms = {
-            "clip": sum(weight * clip_distance(embedding, text) for text, weight in texts),
+            "clip": sum(weight * clip_distance(embeddings, text) for text, weight in texts),
             "l2": l2_loss(self._code, self._start),
         }
         loss = terms["clip"] + l2_lambda * terms["l2"]
         if id_lambda and self._identity is not None:
-            terms["identity"] = identity_loss(self._identity(picture), self._reference)
+            terms["identity"] = identity_loss(self._identity(pictures[:1]), self._reference)
             loss = loss + id_lambda * terms["identity"]
         if not loss.isfinite():
             raise EngineError("The loss is no longer a number; lower the setting 'lr' and start again.")
@@ -120,8 +123,22 @@ class LatentWalk:
         self._optimizer.param_groups[0]["lr"] = lr
         self._optimizer.step()
 
+    @torch.no_grad()
+    def _code_of(self, w: Tensor) -> dict[str, Tensor]:
+        """(N, num_ws, w_dim) in the space of the walk."""
+        if self._is_style_space:
+            return self._generator.styles(w)
+        return {f"w{row}": w[:, row] for row in range(w.shape[1])}
+
+    def _in_company(self, companions: Tensor) -> Code:
+        """The code, and those of the companions after the same movement."""
+        others = self._code_of(companions)
+        return {
+            name: torch.cat([vector, others[name] + vector - self._start[name]]) for name, vector in self._code.items()
+        }
+
     def render(self, code: Code) -> Tensor:
-        """(1, 3, R, R), nominally in [-1, 1], not clamped."""
+        """(N, 3, R, R), nominally in [-1, 1], not clamped; N is that of the code's vectors."""
         if self._is_style_space:
             return self._generator.synthesis_from_styles(code)
         return self._generator.synthesis(torch.stack(list(code.values()), dim=1))
@@ -181,7 +198,7 @@ def _copy(tensors: Mapping[str, Tensor], device: torch.device | str | None = Non
 
 class StyleCLIPOptimizeSettings(PersonSettings):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "Paper": {"num_steps": 300, "lr": 0.1, "l2_lambda": 0.008, "id_lambda": 0.005, "truncation_psi": 0.7},
+        "Paper": {"num_steps": 300, "lr": 0.1, "l2_lambda": 0.008, "id_lambda": 0.005, "truncation_psi": 0.7, "companions": 0},
     }
 
     # ------------------------------------------------------------------ Prompt
@@ -198,6 +215,11 @@ class StyleCLIPOptimizeSettings(PersonSettings):
     num_steps: int = setting(
         60, label="Steps", group="Edit", live=True, minimum=1, maximum=2000, step=1,
         help="How long to walk; the first step only looks. Published: 300.",
+    )  # fmt: skip
+    companions: int = setting(
+        3, label="Companions", group="Edit", live=True, minimum=0, maximum=16, step=1, advanced=True,
+        help="Other faces, new ones at each step, on which the same change has to show: CLIP is deceived about one face, "
+        "hardly about many. Each takes as long as the face itself. Not used in free mode. Published: 0.",
     )  # fmt: skip
     coarse: bool = setting(
         True, label="Coarse rows", group="Edit", live=True,
@@ -226,8 +248,8 @@ class StyleCLIPOptimizeSettings(PersonSettings):
 
     # ------------------------------------------------------------------ Weights
     l2_lambda: float = setting(
-        0.008, label="Stay near (L2)", group="Weights", live=True, minimum=0, maximum=0.1, step=0.0005,
-        help="How strongly the latent is held near its start: lower it if nothing happens. Not used in free mode.",
+        0.004, label="Stay near (L2)", group="Weights", live=True, minimum=0, maximum=0.1, step=0.0005,
+        help="How strongly the latent is held near its start: lower it if nothing happens. Not used in free mode. Published: 0.008.",
     )  # fmt: skip
     id_lambda: float = setting(
         0.005, label="Keep the person", group="Weights", live=True, minimum=0, maximum=1, step=0.005,
@@ -313,9 +335,19 @@ class StyleCLIPOptimize(FaceEngine):
             l2_lambda=now.l2_lambda if is_held else 0.0,
             id_lambda=now.id_lambda if is_held else 0.0,
             levels=now.levels,
+            companions=self._companions(now.companions) if is_held else None,
         )
         self._step += 1
         return losses
+
+    @torch.no_grad()
+    def _companions(self, count: int) -> Tensor | None:
+        """(count, num_ws, w_dim), for every step others."""
+        if not count:
+            return None
+        random = torch.Generator().manual_seed(self._walk.steps_done)
+        z = torch.randn(count, self._generator.z_dim, generator=random)
+        return self._generator.mapping(z.to(self._start.device))
 
     # ------------------------------------------------------------------ frames and state
 

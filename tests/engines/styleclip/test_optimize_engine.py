@@ -114,6 +114,23 @@ def test_it_walks_to_the_text(generator, space):
 
 
 @pytest.mark.parametrize("space", SPACES)
+def test_companions_move_as_the_face_does(generator, space):
+    walk = a_walk(generator, space, identity=features)
+    others = torch.randn(3, generator.num_ws, generator.w_dim, generator=torch.Generator().manual_seed(8))
+    own = torch.stack(list(walk.code().values()), 1) if space == "W+" else None
+    seen = project(generator.synthesis(others))
+    alone = F.cosine_similarity(project(walk.start_picture), TEXT).item()
+    together = (3 * F.cosine_similarity(seen, TEXT).mean().item() + alone) / 4
+    first, *_ = go(walk, 10, companions=others)
+    assert first["clip"] == pytest.approx(1 - together, abs=1e-5)  # nothing has moved
+    (now,) = go(walk, 1, companions=others)
+    if space == "W+":
+        moved = others + torch.stack(list(walk.code().values()), 1) - own
+        assert F.cosine_similarity(project(generator.synthesis(moved)), TEXT).mean() > (4 * together - alone) / 3
+    assert now["clip"] < first["clip"] - 0.05
+
+
+@pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("held", ["coarse", "medium", "fine"])
 def test_held_rows_stay_and_so_do_their_moments(generator, space, held):
     walk = a_walk(generator, space)
