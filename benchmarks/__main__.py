@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import clipdraw_step, page, rasterizer, stylegan2, styles
+from benchmarks import clipdraw_step, nada_step, page, rasterizer, stylegan2, styles
 
 
 def main() -> None:
@@ -11,6 +11,7 @@ def main() -> None:
         ("CLIPDraw step, default pocket settings", clipdraw_step),
         ("StyleCLIPDraw, 6 prompts in 6 styles", styles),
         ("StyleGAN2 generator", stylegan2),
+        ("StyleGAN-NADA step", nada_step),
         ("The page", page),
     ):
         print(f"\n{title}\n", flush=True)

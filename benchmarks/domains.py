@@ -1,22 +1,26 @@
 """Domains of the pocket generator, scored by judges that none is optimised for: `python -m benchmarks.domains`.
 
-The generator is adapted to each of PORTRAIT_DOMAINS at the engine's default settings (with `--embedded` as its file
-has it), and the same random faces are looked at before and after. Reached: the share in which a judge sees the target;
+The generator is adapted to each of PORTRAIT_DOMAINS at the engine's default settings, to manners of painting by three
+style pictures and to other beings by words (with `--words` all by words, with `--embedded` as its file has it), and the
+same random faces are looked at before and after. Reached: the share in which a judge sees the target;
 of another manner of painting the judge of domains among all styles and none, of another being the judge of names among
 RIVALS; "before" is the same of the original faces. Variety: the mean distance between two faces in the features of the
 judge of names, as a share of the original's. Kept: the mean share of the attributes that the change need not touch that
 the attribute meter reads as before, where they can be seen before and after. The same three of the original faces when
 the style's own filter repaints them stand beside: judge of names and meter know plain pictures only, and no more can
-be asked of an adaptation. With `--ablation` there is a second table for the global loss in the directional one's place.
+be asked of an adaptation. With `--ablation` there is a second table, all by words and for the global loss in the
+directional one's place.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -32,7 +36,7 @@ from engines.zoo import Models
 from training.domain_judge import MANNERS, DomainJudge
 from training.judge import SIZE, Judge
 from training.portrait_attributes import load_meter
-from training.portrait_domains import PORTRAIT_DOMAINS, PortraitDomain, adapting, settings_for
+from training.portrait_domains import PORTRAIT_DOMAINS, PortraitDomain, adapting, settings_for, style_pictures
 from training.worlds.portraits import ATTRIBUTES, Portraits
 from training.worlds.styles import STYLES, render
 from training.worlds.subjects import load_subjects
@@ -110,9 +114,11 @@ def repainted(domain: PortraitDomain, pictures: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Task:
+    """how: "pictures" for manners of painting, "words" for all, or "embedded"."""
+
     domain: PortraitDomain
     faces: int
-    embedded: bool
+    how: Literal["pictures", "words", "embedded"]
     values: tuple[tuple[str, object], ...] = ()
 
 
@@ -136,12 +142,13 @@ def faces_of(generator: Generator, count: int) -> Tensor:
 
 
 def adapted(task: Task, models: Models) -> Generator:
-    if task.embedded:
-        change = load_domain(DOMAINS[task.domain.name], models.generator()).change
-    else:
-        *_, training = adapting(models, settings_for(task.domain, **dict(task.values)))
-        change = training.change
-    return descendant(models.generator(), change)
+    base = models.generator()
+    if task.how == "embedded":
+        return descendant(base, load_domain(DOMAINS[task.domain.name], base).change)
+    with tempfile.TemporaryDirectory() as folder:
+        shown = style_pictures(task.domain, base.img_resolution, Path(folder)) if task.how == "pictures" else {}
+        *_, training = adapting(models, settings_for(task.domain, **shown, **dict(task.values)))
+    return descendant(base, training.change)
 
 
 def measure(task: Task) -> Result:
@@ -194,29 +201,30 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the engine")
     how = parser.add_mutually_exclusive_group()
+    how.add_argument("--words", action="store_true", help="all by words")
     how.add_argument("--embedded", action="store_true", help="the domains that are part of the program, as they are")
-    how.add_argument("--ablation", action="store_true", help="the global loss as well")
+    parser.add_argument("--ablation", action="store_true", help="the global loss as well")
     parser.add_argument("--sheets", type=Path, help="folder for the sheets")
     options = parser.parse_args()
     chosen = [domain for domain in PORTRAIT_DOMAINS if options.only is None or domain.name in options.only]
     values = tuple(tuple(pair.split("=", 1)) for pair in options.set)
-    rounds = {"directional loss": values}
-    if options.ablation:
-        rounds["global loss"] = (*values, *GLOBAL_LOSS)
+    how = "words" if options.words else "embedded" if options.embedded else "pictures"
     if options.embedded:
-        rounds = {"embedded": ()}
         chosen = [domain for domain in chosen if domain.name in DOMAINS]
         if not chosen or values:
             parser.error("--embedded needs embedded domains (python -m training.portrait_domains), and no --set")
-    for made, changed in rounds.items():
-        tasks = [Task(domain, options.faces, options.embedded, changed) for domain in chosen]
+    rounds = {how: (how, values)}
+    if options.ablation:
+        rounds["global"] = ("words", (*values, *GLOBAL_LOSS))
+    for made, (how, changed) in rounds.items():
+        tasks = [Task(domain, options.faces, how, changed) for domain in chosen]
         with ProcessPoolExecutor(options.processes) as pool:
             results = list(pool.map(measure, tasks))
         print(f"\n{made}, {options.faces} faces\n{table(tasks, results)}", flush=True)
         if options.sheets:
             options.sheets.mkdir(parents=True, exist_ok=True)
             rows = [(task.domain.name.replace("-", "\n"), r.pairs) for task, r in zip(tasks, results, strict=True)]
-            sheet(rows).save(options.sheets / f"domains-{made.split()[0]}.png", optimize=True)
+            sheet(rows).save(options.sheets / f"domains-{made}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,16 @@ from engines.style.losses import (
     relaxed_emd,
     self_similarity_loss,
 )
-from engines.style.swatches import SWATCHES
+from engines.style.swatches import NO_SWATCH, SWATCHES, Swatch, SwatchOrNone
 
 __all__ = [
+    "NO_SWATCH",
     "SWATCHES",
     "Mapping",
     "Samples",
     "StyleEncoder",
+    "Swatch",
+    "SwatchOrNone",
     "drawing_positions",
     "gram_loss",
     "hypercolumns",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-__all__ = ["SWATCHES"]
+__all__ = ["NO_SWATCH", "SWATCHES", "Swatch", "SwatchOrNone"]
 
 _FOLDER = Path(__file__).parents[2] / "assets" / "styles"
 _NAMES = (
@@ -14,3 +15,8 @@ _NAMES = (
 
 SWATCHES: dict[str, Path] = {name: _FOLDER / f"{name}.png" for name in _NAMES}
 """Name → PNG file, in the order in which they are offered."""
+
+NO_SWATCH = "none"
+"""A choice of none."""
+Swatch = Literal[tuple(SWATCHES)]
+SwatchOrNone = Literal[(NO_SWATCH, *SWATCHES)]

@@ -8,14 +8,9 @@ from pydantic import model_validator
 
 from engines.base import setting
 from engines.clipdraw import CLIPDrawSettings
-from engines.style import SWATCHES, Mapping
+from engines.style import NO_SWATCH, SWATCHES, Mapping, Swatch, SwatchOrNone
 
-__all__ = ["NO_SWATCH", "StyleCLIPDrawSettings"]
-
-NO_SWATCH = "none"
-
-Swatch = Literal[tuple(SWATCHES)]
-SwatchOrNone = Literal[(NO_SWATCH, *SWATCHES)]
+__all__ = ["StyleCLIPDrawSettings"]
 
 _PUBLISHED = {
     **CLIPDrawSettings.PRESETS["Paper"],

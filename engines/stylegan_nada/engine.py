@@ -102,7 +102,7 @@ class StyleGANNada(FaceEngine):
             self._open(Path(settings.domain_file))
 
     def _prepare_training(self, settings: StyleGANNadaSettings) -> None:
-        self._training = NadaTraining(self._generator, self._guide.encoders, settings)
+        self._training = NadaTraining(self._generator, self._guide.encoders, self.models.style_features, settings)
         if self._loaded is not None:
             try:
                 self._training.load_state_dict(self._loaded)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import model_validator
 
 from engines.base import setting
+from engines.style import NO_SWATCH, SWATCHES, SwatchOrNone
 from engines.styleclip.face import FaceSettings
 from engines.stylegan_nada.delta import Method, Strengths
 from engines.stylegan_nada.layers import Phase
@@ -26,7 +27,7 @@ class StyleGANNadaSettings(FaceSettings):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "Style": {},
         "Shape": {"selection": "exact", "mixing": 0.9, "num_steps": 400},
-        "Paper": {"lr": 0.0016, "batch_size": 2, "num_steps": 300, "views": 0},
+        "Paper": {"lr": 0.0016, "batch_size": 2, "num_steps": 300, "views": 0, "texture_lambda": 0},
     }
 
     seed: int = FaceSettings.made_live("seed")
@@ -56,9 +57,13 @@ class StyleGANNadaSettings(FaceSettings):
         True, label="Average over sentences", group="Domain", live=True, advanced=True,
         help="Put an English text into 79 sentences and average them, as the paper does.",
     )  # fmt: skip
+    swatch: SwatchOrNone = setting(
+        NO_SWATCH, label="Swatch", group="Domain", live=True, kind="swatch",
+        help="The style of a picture in the words' place. Pictures of your own go before it.",
+    )  # fmt: skip
     style_1: str = setting(
         "", label="Style picture", group="Domain", live=True, kind="image",
-        help="A picture of the wanted style. With one or more of them the direction is theirs and not the texts'.",
+        help="A picture of the wanted style. Where there is one the direction is its own and not the texts'.",
     )  # fmt: skip
     style_2: str = setting(
         "", label="Second style picture", group="Domain", live=True, kind="image",
@@ -175,6 +180,11 @@ class StyleGANNadaSettings(FaceSettings):
         0.0, label="Text weight", group="Guidance", live=True, minimum=0, maximum=10, step=0.1,
         help="How much it counts that every face fits the target text by itself: stronger, but all become alike.",
     )  # fmt: skip
+    texture_lambda: float = setting(
+        1.0, label="Texture weight", group="Guidance", live=True, minimum=0, maximum=10, step=0.1,
+        help="How much it counts that faces have the texture of the style pictures, where there are some. "
+        "Published: 0.",
+    )  # fmt: skip
     patch_lambda: float = setting(
         0.0, label="Patch weight", group="Guidance", live=True, minimum=0, maximum=10, step=0.1, advanced=True,
         help="The direction for parts of the picture and of an animal; experimental.",
@@ -211,7 +221,8 @@ class StyleGANNadaSettings(FaceSettings):
 
     @property
     def style_pictures(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.style_1, self.style_2, self.style_3)))
+        own = tuple(filter(None, (self.style_1, self.style_2, self.style_3)))
+        return own or tuple(str(SWATCHES[name]) for name in (self.swatch,) if name != NO_SWATCH)
 
     @property
     def strengths(self) -> Strengths:
@@ -224,4 +235,5 @@ class StyleGANNadaSettings(FaceSettings):
             "global": self.global_lambda,
             "manifold": self.manifold_lambda,
             "patch": self.patch_lambda,
+            "texture": self.texture_lambda if self.style_pictures else 0.0,
         }

@@ -1,6 +1,7 @@
 """A generator on its way into another domain, a step at a time (Gal et al., arXiv 2108.00946, §4).
 
     loss = Σ over CLIPs of share · (directional_lambda · directional + global_lambda · global + …)
+           + texture_lambda · texture
 
 The frozen copy and the trained one are one set of tensors and a change of it (`engines.stylegan_nada.delta`), so both
 have the same mapping network and the same mean of w. What the frozen copy makes of a pool of codes is rendered and seen
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -43,11 +44,13 @@ from engines.stylegan_nada.losses import (
     text_direction,
     weighted_sum,
 )
+from engines.stylegan_nada.texture import StyleTexture
 
 if TYPE_CHECKING:
+    from engines.style import StyleEncoder
     from engines.stylegan_nada.settings import StyleGANNadaSettings
 
-__all__ = ["NadaTraining", "mixed_codes", "with_views"]
+__all__ = ["NadaTraining", "mixed_codes", "see", "with_views"]
 
 BETAS = (0.0, 0.99**0.8)
 """Of Adam, as StyleGAN2 trains with a regularisation every fourth step. The published rate is 0.002 · 4/5."""
@@ -73,15 +76,23 @@ SMOOTHING, PATIENCE = 0.95, 60
 class NadaTraining:
     """The change that turns `generator` into another domain, in training.
 
-    encoders: CLIPs and their shares of the loss, which add up to 1. settings: method, rank, mixing, views and seed are
-    read here, everything else at each step. `change` is what was learned, `layers` are those of the last step, `losses`
+    encoders: CLIPs and their shares of the loss, which add up to 1. style_features: loads what texture is seen with;
+    called once that counts. settings: method, rank, mixing, views and seed are read here, everything else
+    at each step. `change` is what was learned, `layers` are those of the last step, `losses`
     its terms; `snapshots` are changes as they were after so many steps, fp16.
     """
 
-    def __init__(self, generator: Generator, encoders: list[tuple[ClipEncoder, float]], settings: StyleGANNadaSettings):
+    def __init__(
+        self,
+        generator: Generator,
+        encoders: list[tuple[ClipEncoder, float]],
+        style_features: Callable[[], StyleEncoder],
+        settings: StyleGANNadaSettings,
+    ):
         self.steps_done, self.losses, self.layers = 0, {}, ()
         self.snapshots: dict[int, dict[str, Tensor]] = {}
         self._generator, self._encoders, self._method = generator, encoders, settings.method
+        self._style_features = style_features
         self._device = generator.mapping.w_avg.device
         self._synthesis = private_copy(generator)
         self._random = torch.Generator().manual_seed(settings.training_seed)
@@ -94,6 +105,8 @@ class NadaTraining:
         self._chosen_by: tuple | None = None
         self._smoothed, self._least, self._least_step = math.inf, math.inf, 0
         self._aims: list[Aim] = []
+        self._pictures: list[np.ndarray] = []
+        self._texture: StyleTexture | None = None
         self._aimed_at: tuple | None = None
 
     def _all_layers(self) -> tuple[str, ...]:
@@ -106,7 +119,7 @@ class NadaTraining:
         seen = []
         for rows in torch.arange(POOL, device=self._device).split(RENDERED_AT_ONCE):
             pictures = with_views(self._generator.synthesis(self._codes[rows]), self._views[rows])
-            seen.append([_see(encoder, pictures).unflatten(0, (len(rows), -1)) for encoder, _ in self._encoders])
+            seen.append([see(encoder, pictures).unflatten(0, (len(rows), -1)) for encoder, _ in self._encoders])
         return [torch.cat(parts) for parts in zip(*seen, strict=True)]
 
     # ------------------------------------------------------------------ a step
@@ -131,12 +144,12 @@ class NadaTraining:
             self._take_snapshot()
 
     def _terms(self, rows: Tensor, settings: StyleGANNadaSettings) -> dict[str, Tensor]:
-        """The losses that count, each the sum over the CLIPs of share · loss."""
+        """The losses that count, each but the texture the sum over the CLIPs of share · loss."""
         rows, weights = rows.to(self._device), settings.loss_weights
         codes = self._codes[rows]
         pictures = render(self._synthesis, codes, self.change)
         views = with_views(pictures, self._views[rows])
-        seen = [_see(encoder, views) for encoder, _ in self._encoders]
+        seen = [see(encoder, views) for encoder, _ in self._encoders]
         before = [sources[rows].flatten(0, 1) for sources in self._sources]
         terms = {
             "directional": lambda k, aim: directional_loss(before[k], seen[k], aim.direction),
@@ -147,11 +160,20 @@ class NadaTraining:
             patches = self._patches(codes, pictures)
             terms["patch"] = lambda k, aim: patch_directional_loss(*aim.see(patches), aim.part_directions)
         shares = [share for _, share in self._encoders]
-        return {
+        losses = {
             name: torch.stack([share * term(k, self._aims[k]) for k, share in enumerate(shares)]).sum()
             for name, term in terms.items()
             if weights[name]
         }
+        if weights["texture"]:
+            losses["texture"] = self._style_texture().loss(pictures)
+        return losses
+
+    def _style_texture(self) -> StyleTexture:
+        """Of the style pictures; what sees it is loaded only if it counts."""
+        if self._texture is None:
+            self._texture = StyleTexture(self._style_features(), self._pictures, self._generator.img_resolution)
+        return self._texture
 
     def _patches(self, codes: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """One from each picture of the original, and from the same place of the trained copy's."""
@@ -180,6 +202,7 @@ class NadaTraining:
         ]
         if not all(aim.direction.any() for aim in self._aims):
             raise EngineError("Source and target mean the same to CLIP; change one of the two texts.")
+        self._pictures, self._texture = pictures, None
         if self._aimed_at is not None:  # the loss is another one from now on
             self._least = math.inf
         self._aimed_at = aimed_at
@@ -218,7 +241,7 @@ class NadaTraining:
         for _ in range(settings.selection_steps):
             pictures = render(self._synthesis, w, change)
             losses = [
-                share * global_loss(_see(encoder, pictures), aim.target)
+                share * global_loss(see(encoder, pictures), aim.target)
                 for (encoder, share), aim in zip(self._encoders, self._aims, strict=True)
             ]
             (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), w)
@@ -344,7 +367,7 @@ class Aim:
         return patch_text_directions(target, source)
 
     def see(self, pictures: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        return _see(self.encoder, pictures[0]), _see(self.encoder, pictures[1])
+        return see(self.encoder, pictures[0]), see(self.encoder, pictures[1])
 
     def _sentences(self, text: str) -> list[str]:
         """The templates are English, and have the article; both texts are put into them or neither."""
@@ -391,7 +414,7 @@ def with_views(pictures: Tensor, views: Tensor) -> Tensor:
     return F.grid_sample(repeated, places, padding_mode="border", align_corners=False)
 
 
-def _see(encoder: ClipEncoder, pictures: Tensor) -> Tensor:
+def see(encoder: ClipEncoder, pictures: Tensor) -> Tensor:
     """(N, 3, H, W), nominally in [-1, 1] → (N, d)"""
     return encoder.encode_image(clip_input(pictures, encoder.image_size))
 

@@ -92,7 +92,7 @@ def test_faces_are_numbered_and_differ(monkeypatch):
 
 
 def test_the_table_has_a_line_for_each_domain_and_their_mean():
-    tasks = [Task(NAMED["mosaic"], 4, False), Task(NAMED["zombie"], 4, False)]
+    tasks = [Task(NAMED["mosaic"], 4, "words"), Task(NAMED["zombie"], 4, "words")]
     results = [
         Result(0, Score(0.9, 0.8, 0.7), Score(1, 0.6, 0.5), 61, []),
         Result(0.25, Score(0.7, 0.6, 0.5), None, 59, []),

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from engines.stylegan2 import Generator, GeneratorConfig
 from engines.stylegan_nada.delta import load_domain, new_change, private_copy
 from engines.stylegan_nada.layers import layer_parameters, phase_layers
-from engines.stylegan_nada.settings import StyleGANNadaSettings
+from engines.stylegan_nada.settings import DOMAINS, StyleGANNadaSettings
 from engines.zoo import Models
 from training.domain_judge import MANNERS
-from training.portrait_domains import METHOD, PORTRAIT_DOMAINS, SHOWN, adapting, faces, settings_for, train
+from training.portrait_domains import (
+    EMBEDDED,
+    PORTRAIT_DOMAINS,
+    RANK,
+    SHOWN,
+    STYLE_PICTURES,
+    adapting,
+    faces,
+    of_low_rank,
+    settings_for,
+    style_pictures,
+    train,
+)
 from training.worlds.portraits import ATTRIBUTES
 from training.worlds.subjects import load_subjects
 
-LARGEST = 400_000
+LARGEST = 500_000
 """Bytes of an embedded domain."""
 
 
@@ -42,7 +56,9 @@ def models():
     generator = Generator(GeneratorConfig(channels=(12, 10, 8), z_dim=16, mapping_features=(20, 14)))
     generator.sha256 = "a" * 64
     generator.eval().requires_grad_(False)
-    return SimpleNamespace(device=torch.device("cpu"), generator=lambda path="": generator, clip=lambda name="": clip)
+    return SimpleNamespace(
+        device=torch.device("cpu"), generator=lambda path="": generator, clip=lambda name="": clip, style_features=None
+    )
 
 
 clip = StubClip()
@@ -68,7 +84,7 @@ def test_adapting_shows_the_training_after_each_step(models):
 
 
 def test_a_domain_is_written_and_read_back(models, tmp_path):
-    settings = settings_for(PORTRAIT_DOMAINS[0], method=METHOD, num_steps=2)
+    settings = settings_for(PORTRAIT_DOMAINS[0], num_steps=2)
     made = train(models, settings, tmp_path / "new" / "pencil-sketch.safetensors")
     read = load_domain(tmp_path / "new" / "pencil-sketch.safetensors", models.generator())
     assert (read.metadata["source"], read.metadata["target"], read.metadata["steps"]) == (
@@ -83,9 +99,39 @@ def test_embedded_domains_are_small():
     generator = Models("pocket", "cpu").generator()
     synthesis = private_copy(generator)
     names = layer_parameters(synthesis, ("b4.torgb", *phase_layers(generator.img_resolution, "default")))
-    rank = StyleGANNadaSettings.model_fields["rank"].default
-    change = new_change(synthesis, names, METHOD, rank, torch.Generator())
+    change = of_low_rank(new_change(synthesis, names, "layers", 1, torch.Generator()), RANK)
     assert 2 * sum(value.numel() for value in change.values()) < LARGEST
+
+
+def test_the_embedded_ones_are_there_and_fit_the_generator():
+    assert set(DOMAINS) == set(EMBEDDED) <= {domain.name for domain in PORTRAIT_DOMAINS}
+    generator = Models("pocket", "cpu").generator()
+    for path in DOMAINS.values():
+        assert path.stat().st_size < LARGEST
+        assert load_domain(path, generator).metadata["generator"] == generator.sha256
+
+
+def test_what_is_kept_is_the_nearest_change_of_the_rank():
+    random = torch.Generator().manual_seed(0)
+    exact = torch.randn(12, 2, generator=random) @ torch.randn(2, 90, generator=random)
+    whole = {"weight": (exact + 0.01 * torch.randn(12, 90, generator=random)).view(12, 10, 3, 3), "bias": exact[0]}
+    kept = of_low_rank(whole, 2)
+    assert {name: tuple(value.shape) for name, value in kept.items()} == {
+        "weight.up": (12, 2), "weight.down": (2, 90), "bias": (90,),
+    }  # fmt: skip
+    assert (kept["weight.up"] @ kept["weight.down"] - exact).abs().max() < 0.05
+    assert of_low_rank({"weight": torch.ones(3, 4)}, 2).keys() == {"weight"}  # factors would be larger
+
+
+def test_manners_are_shown_by_pictures_and_beings_are_not(tmp_path):
+    manner, *_, being = PORTRAIT_DOMAINS
+    shown = style_pictures(manner, 32, tmp_path)
+    pictures = [np.asarray(Image.open(path)) for path in shown.values()]
+    assert list(shown) == [f"style_{number}" for number in range(1, STYLE_PICTURES + 1)]
+    assert all(picture.shape == (32, 32, 3) for picture in pictures)
+    assert (pictures[0] != pictures[1]).any()
+    assert settings_for(manner, **shown).style_pictures == tuple(shown.values())
+    assert style_pictures(being, 32, tmp_path) == {}
 
 
 def test_the_faces_to_look_at(models):

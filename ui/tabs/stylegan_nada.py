@@ -27,8 +27,12 @@ def build(context: Context) -> Session:
         with gr.Column(elem_classes="card-box"):
             for name in ("source_text", "strength", "snapshot", "show"):
                 controls.one(name)
+            controls.one("swatch")
             with gr.Accordion(text.label("domain.pictures"), open=False, elem_classes="more"):
                 for name in ("style_1", "style_2", "style_3"):
                     controls.one(name)
 
-    return lay_out(context, engine, tasks=("clip", "stylegan2", "identity"), words="domain", top=faces, card=domain)
+    tasks = ("clip", "stylegan2", "vgg")
+    session = lay_out(context, engine, tasks=tasks, words="domain", top=faces, card=domain)
+    session.empties("swatch", "style_1", "style_2", "style_3")
+    return session

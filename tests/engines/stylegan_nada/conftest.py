@@ -81,4 +81,5 @@ def models(generator, clip):
         device=torch.device("cpu"),
         generator=lambda path="": generator,
         clip=lambda name="": clips[name],
+        style_features=lambda: pytest.fail("Without style pictures nothing is to be loaded."),
     )

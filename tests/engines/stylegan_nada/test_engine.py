@@ -10,6 +10,7 @@ import torch
 from engines import ENGINES
 from engines.base import EngineError, LiveSettings
 from engines.state_file import load_state, save_state
+from engines.style import SWATCHES
 from engines.stylegan2 import load_generator
 from engines.stylegan_nada import engine as module
 from engines.stylegan_nada.delta import Domain, save_domain
@@ -300,3 +301,12 @@ def test_pocket_models(pocket):
     *_, last = frames(pocket, settings)
     assert last.image.shape == (128, 256, 3)
     assert not np.array_equal(last.image, last.before)
+
+
+def test_own_pictures_go_before_a_swatch_and_both_before_words():
+    assert small(swatch="impasto", prompt="").style_pictures == (str(SWATCHES["impasto"]),)
+    both = small(swatch="impasto", style_2="own.png")
+    assert both.style_pictures == ("own.png",)
+    assert both.loss_weights["texture"] == small(swatch="impasto").loss_weights["texture"] > 0
+    assert small().style_pictures == ()
+    assert small().loss_weights["texture"] == 0

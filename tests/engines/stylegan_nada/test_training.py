@@ -6,6 +6,8 @@ import torch
 from PIL import Image
 
 from engines.base import EngineError
+from engines.style import StyleEncoder
+from engines.style.features import vgg_features
 from engines.stylegan_nada import training as module
 from engines.stylegan_nada.delta import differences, render
 from engines.stylegan_nada.losses import directional_loss, text_direction
@@ -19,9 +21,13 @@ def small(**changes) -> StyleGANNadaSettings:
     return StyleGANNadaSettings.parse({**SMALL, **changes})
 
 
+def no_style():
+    pytest.fail("Without style pictures nothing is to be loaded.")
+
+
 def trained(generator, clip, steps: int, **changes) -> NadaTraining:
     settings = small(**changes)
-    training = NadaTraining(generator, [(clip, 1.0)], settings)
+    training = NadaTraining(generator, [(clip, 1.0)], no_style, settings)
     for _ in range(steps):
         training.step(settings)
     return training
@@ -40,7 +46,7 @@ def test_reference_optimiser(array):
 
 @pytest.mark.parametrize("method", ["layers", "low-rank", "style offsets"])
 def test_it_learns(generator, clip, method):
-    training = NadaTraining(generator, [(clip, 1.0)], small(method=method))
+    training = NadaTraining(generator, [(clip, 1.0)], no_style, small(method=method))
     directional = []
     for _ in range(30):
         training.step(small(method=method))
@@ -83,11 +89,27 @@ def test_the_loss_is_the_weighted_sum(generator, clip):
     assert losses["loss"] == pytest.approx(parts)
 
 
+def test_style_pictures_bring_their_texture(generator, clip, tmp_path):
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (24, 16, 3), dtype=np.uint8)).save(tmp_path / "noise.png")
+    settings = small(style_1=str(tmp_path / "noise.png"), directional_lambda=0.0, lr=0.03)
+    encoder = StyleEncoder("random", vgg_features([4, 6, 8, 10, 12]), "")
+    training = NadaTraining(generator, [(clip, 1.0)], lambda: encoder, settings)
+    losses = []
+    for _ in range(12):
+        training.step(settings)
+        losses.append(training.losses["texture"])
+    assert list(training.losses) == ["loss", "texture"]
+    assert np.mean(losses[-3:]) < 0.8 * losses[0]
+    training.step(small(style_1=settings.style_1, texture_lambda=0.0))
+    assert list(training.losses) == ["loss", "directional"]
+
+
 def test_clips_count_by_their_shares(generator, models):
     encoders = [models.clip("one"), models.clip("other")]
     separate = [trained(generator, encoder, 1, global_lambda=1.0).losses["global"] for encoder in encoders]
     settings = small(global_lambda=1.0)
-    together = NadaTraining(generator, list(zip(encoders, (0.25, 0.75), strict=True)), settings)
+    together = NadaTraining(generator, list(zip(encoders, (0.25, 0.75), strict=True)), no_style, settings)
     together.step(settings)
     assert together.losses["global"] == pytest.approx(0.25 * separate[0] + 0.75 * separate[1])
 
@@ -179,8 +201,9 @@ def test_style_pictures_replace_the_texts(generator, clip, tmp_path):
     picture[:, 5:25] = np.random.default_rng(0).integers(0, 255, (20, 20, 3))
     Image.fromarray(picture).save(tmp_path / "wide.png")
     Image.fromarray(picture[:, 5:25]).save(tmp_path / "middle.png")
-    wide = trained(generator, clip, 1, prompt="", style_1=str(tmp_path / "wide.png"))
-    middle = trained(generator, clip, 1, prompt="other", style_2=str(tmp_path / "middle.png"))
+    only_clip = {"texture_lambda": 0.0}
+    wide = trained(generator, clip, 1, **only_clip, prompt="", style_1=str(tmp_path / "wide.png"))
+    middle = trained(generator, clip, 1, **only_clip, prompt="other", style_2=str(tmp_path / "middle.png"))
     assert torch.equal(wide._aims[0].direction, middle._aims[0].direction)
     target = clip.encode_picture(picture[:, 5:25])[0]
     expected = target - wide._sources[0][:16, 0].mean(0)
