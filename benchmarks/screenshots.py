@@ -26,6 +26,7 @@ VIEWS = {  # name → method, and how the window is
     "page-directions": ("styleclip-directions", LIGHT),
     "page-mapper": ("styleclip-mapper", LIGHT),
     "page-optimise": ("styleclip-optimize", LIGHT),
+    "page-domain": ("stylegan-nada", LIGHT),
 }
 TABS = {  # method → the tab in the tab, where the method's own title is not that of a tab
     "styleclip-directions": ("StyleCLIP", "Global directions"),
@@ -62,11 +63,18 @@ def make_picture(page: Page, method: str, options: argparse.Namespace) -> None:
         case "styleclip-directions":
             make_edit(page, options.edit, method)
         case "styleclip-mapper":
-            page.locator(f"#{method}-edit input").click()
-            page.get_by_role("option", name=options.mapper, exact=True).click()
+            choose(page, f"#{method}-edit", options.mapper)
+            make_edit(page, "", method)
+        case "stylegan-nada":
+            choose(page, f"#{method}-domain", options.domain)
             make_edit(page, "", method)
         case "styleclip-optimize":
             make_drawing(page, options.edit, 60, method)
+
+
+def choose(page: Page, control: str, option: str) -> None:
+    page.locator(f"{control} input").click()
+    page.get_by_role("option", name=option, exact=True).click()
 
 
 def open_tab(page: Page, method: str) -> None:
@@ -85,7 +93,7 @@ def take(browser: Browser, address: str, storage: dict, name: str) -> None:
     open_tab(page, method)
     page.locator(f"#{method}-canvas .paper img").wait_for(state="visible")
     page.locator(f"#{method}-history .thumbnail img").first.wait_for(state="visible")
-    if method.startswith("styleclip-"):
+    if method.startswith("styleclip-") or method == "stylegan-nada":
         page.locator(f"#{method}-seed .faces img[src^=data]").nth(9).wait_for(state="visible")  # of ten
     page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=DOCS / f"{name}.png")
@@ -101,6 +109,7 @@ def main() -> None:
     parser.add_argument("--swatch", choices=SWATCHES, default="impasto")
     parser.add_argument("--edit", default="face with glasses")
     parser.add_argument("--mapper", default="hat")
+    parser.add_argument("--domain", default="neon-sign")
     parser.add_argument("--steps", type=int, default=250)
     options = parser.parse_args()
     DOCS.mkdir(exist_ok=True)

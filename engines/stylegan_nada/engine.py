@@ -34,7 +34,7 @@ COLUMNS, SIDE = 4, 256
 """Of the sheet: faces in a row, and px of the side of each at most."""
 SHEET_EVERY = 5
 """Steps of training between two renderings."""
-COLLAPSE = 0.6
+COLLAPSE = 0.5
 """Share of the original's variety below which the faces are said to become alike."""
 MAX_SEED = 2**32
 
@@ -95,6 +95,7 @@ class StyleGANNada(FaceEngine):
     def _prepare(self, settings: StyleGANNadaSettings) -> None:
         self._synthesis = private_copy(self._generator)
         self._guide = ClipGuide.load(self.models, settings.clip_models)
+        self._identity = None if settings.generator else self.models.identity()
         self._domains: dict[Path, Domain] = {}
         self._faces_of: tuple | None = None
         self._drawn: tuple | None = None
@@ -136,11 +137,16 @@ class StyleGANNada(FaceEngine):
         self._faces_of, self._drawn = faces_of, None
 
     def _vary(self, pictures: Tensor) -> float:
-        """Mean distance of pictures in the first CLIP; 0 for one."""
-        encoder, _ = self._guide.encoders[0]
+        """Root of the mean squared distance of pictures: of the people in them where an identity network knows these,
+        as to a CLIP all that is painted in one manner is alike; 0 for one picture."""
         if len(pictures) == 1:
             return 0.0
-        return pairwise_distance(encoder.encode_image(clip_input(pictures, encoder.image_size))).item()
+        if self._identity is not None:
+            features = self._identity(pictures)
+        else:
+            encoder, _ = self._guide.encoders[0]
+            features = encoder.encode_image(clip_input(pictures, encoder.image_size))
+        return math.sqrt(max(pairwise_distance(features).item(), 0.0))
 
     # ------------------------------------------------------------------ frames
 

@@ -25,14 +25,14 @@ def build(context: Context) -> Session:
 
     def domain(controls: Controls) -> None:
         with gr.Column(elem_classes="card-box"):
-            for name in ("source_text", "strength", "snapshot", "show"):
+            for name in ("domain", "source_text", "strength", "snapshot", "show"):
                 controls.one(name)
             controls.one("swatch")
             with gr.Accordion(text.label("domain.pictures"), open=False, elem_classes="more"):
                 for name in ("style_1", "style_2", "style_3"):
                     controls.one(name)
 
-    tasks = ("clip", "stylegan2", "vgg")
+    tasks = ("clip", "stylegan2", "vgg", "identity")
     session = lay_out(context, engine, tasks=tasks, words="domain", top=faces, card=domain)
     session.empties("swatch", "style_1", "style_2", "style_3")
     return session

@@ -81,5 +81,6 @@ def models(generator, clip):
         device=torch.device("cpu"),
         generator=lambda path="": generator,
         clip=lambda name="": clips[name],
+        identity=lambda path="": None,
         style_features=lambda: pytest.fail("Without style pictures nothing is to be loaded."),
     )

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from engines import ENGINES
 from engines.base import EngineError, LiveSettings
@@ -160,6 +161,13 @@ def test_collapse_is_told(models):
     last = frames(models, settings)[-1]
     assert "They become alike" in last.status
     assert "They become alike" not in frames(models, small(num_steps=1))[-1].status
+
+
+def test_variety_is_of_people_where_they_can_be_told_apart(models):
+    models.identity = lambda path="": lambda pictures: F.normalize(torch.ones(len(pictures), 3), dim=1)
+    assert "They become alike" in frames(models, small(num_steps=1))[-1].status  # to it all are one person
+    models.identity = lambda path="": lambda pictures: torch.eye(len(pictures))
+    assert "The faces vary 100 % as much" in frames(models, small(num_steps=3))[-1].status
 
 
 def test_one_face_has_no_variety(models):
