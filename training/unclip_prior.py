@@ -25,8 +25,8 @@ from torch import Tensor
 
 from engines.clip._open_clip import open_clip
 from engines.clip.encoder import ClipEncoder
+from engines.diffusion._diffusers import PriorTransformer
 from engines.files import write_bytes
-from engines.unclip._diffusers import PriorTransformer
 from engines.unclip.ar_prior import AutoregressivePrior, AutoregressivePriorConfig, save_ar_prior
 from engines.unclip.prior import DiffusionPrior
 from engines.unclip.text import TextCondition, condition_of, encode_texts

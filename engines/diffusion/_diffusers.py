@@ -8,11 +8,25 @@ from __future__ import annotations
 from engines.clip import _open_clip  # noqa: F401
 
 # isort: split
-from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    ControlNetModel,
+    DDIMScheduler,
+    PriorTransformer,
+    UNet2DConditionModel,
+    UNet2DModel,
+    VQModel,
+)
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.autoencoders.vae import DecoderOutput, DiagonalGaussianDistribution
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionModelWithProjection,
+)
 from transformers.utils.logging import disable_progress_bar
 
 disable_progress_bar()  # a bar for every file of weights, read or written
@@ -22,12 +36,17 @@ __all__ = [
     "AutoencoderKLOutput",
     "CLIPTextConfig",
     "CLIPTextModel",
+    "CLIPTextModelWithProjection",
     "CLIPTokenizer",
+    "CLIPVisionModelWithProjection",
     "ConfigMixin",
     "ControlNetModel",
     "DDIMScheduler",
     "DecoderOutput",
     "DiagonalGaussianDistribution",
+    "PriorTransformer",
     "UNet2DConditionModel",
+    "UNet2DModel",
+    "VQModel",
     "register_to_config",
 ]

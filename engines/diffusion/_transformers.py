@@ -9,7 +9,14 @@ from transformers import (
     AutoModelForDepthEstimation,
     BlipForConditionalGeneration,
     BlipProcessor,
+    CLIPImageProcessor,
     DPTImageProcessor,
 )
 
-__all__ = ["AutoModelForDepthEstimation", "BlipForConditionalGeneration", "BlipProcessor", "DPTImageProcessor"]
+__all__ = [
+    "AutoModelForDepthEstimation",
+    "BlipForConditionalGeneration",
+    "BlipProcessor",
+    "CLIPImageProcessor",
+    "DPTImageProcessor",
+]

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,11 +35,13 @@ class Guidance:
 
     terms: (what the U-Net attends to, weight). The former is (1 or N, tokens, width) for N pictures; the latter a
     number, or (1, 1, h, w), one for each place of the latents. Terms of weight 0 cost nothing.
-    control_scale: how much the ControlNet counts, if there is one.
+    control_scale: how much the ControlNet counts, if there is one. seen: (terms, width), what the U-Net of an
+    `InstantStyle` attends to as well.
     """
 
     terms: Sequence[tuple[Tensor, float | Tensor]]
     control_scale: float = 1.0
+    seen: Tensor | None = None
 
 
 def plain_guidance(uncond: Tensor, text: Tensor, scale: float, control_scale: float = 1.0) -> Guidance:
@@ -108,12 +111,16 @@ class Sampler:
 
     def _predict(self, latents: Tensor, timestep: int, guidance: Guidance) -> Tensor:
         """All terms in one batch, summed."""
-        terms = [(text, weight) for text, weight in guidance.terms if isinstance(weight, Tensor) or weight]
+        kept = [isinstance(weight, Tensor) or bool(weight) for _, weight in guidance.terms]
+        terms = list(compress(guidance.terms, kept))
         network = self._model.unet
         batch = latents.to(network.dtype).repeat(len(terms), 1, 1, 1)
         texts = torch.cat([text.expand(len(latents), -1, -1) for text, _ in terms]).to(network.dtype)
-        residuals = self._residuals(batch, timestep, texts, guidance.control_scale)
-        outputs = network(batch, timestep, texts, **residuals).sample.float().chunk(len(terms))
+        added = self._residuals(batch, timestep, texts, guidance.control_scale)
+        if guidance.seen is not None:
+            seen = guidance.seen[torch.tensor(kept)].repeat_interleave(len(latents), 0)
+            added["added_cond_kwargs"] = {"image_embeds": [seen[:, None].to(network.dtype)]}
+        outputs = network(batch, timestep, texts, **added).sample.float().chunk(len(terms))
         return sum(weight * output for (_, weight), output in zip(terms, outputs, strict=True))
 
     def _residuals(self, batch: Tensor, timestep: int, texts: Tensor, scale: float) -> dict:

@@ -198,8 +198,10 @@ def _copy(tensors: Mapping[str, Tensor], device: torch.device | str | None = Non
 
 class StyleCLIPOptimizeSettings(PersonSettings):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "Paper": {"num_steps": 300, "lr": 0.1, "l2_lambda": 0.008, "id_lambda": 0.005, "truncation_psi": 0.7, "companions": 0},
-    }
+        "Paper": {
+            "num_steps": 300, "lr": 0.1, "l2_lambda": 0.008, "id_lambda": 0.005, "truncation_psi": 0.7, "companions": 0,
+        },
+    }  # fmt: skip
 
     # ------------------------------------------------------------------ Prompt
     prompt: str = setting(
@@ -218,8 +220,8 @@ class StyleCLIPOptimizeSettings(PersonSettings):
     )  # fmt: skip
     companions: int = setting(
         3, label="Companions", group="Edit", live=True, minimum=0, maximum=16, step=1, advanced=True,
-        help="Other faces, new ones at each step, on which the same change has to show: CLIP is deceived about one face, "
-        "hardly about many. Each takes as long as the face itself. Not used in free mode. Published: 0.",
+        help="Other faces, new ones at each step, on which the same change has to show: CLIP is deceived about one "
+        "face, hardly about many. Each takes as long as the face itself. Not used in free mode. Published: 0.",
     )  # fmt: skip
     coarse: bool = setting(
         True, label="Coarse rows", group="Edit", live=True,
@@ -249,7 +251,8 @@ class StyleCLIPOptimizeSettings(PersonSettings):
     # ------------------------------------------------------------------ Weights
     l2_lambda: float = setting(
         0.004, label="Stay near (L2)", group="Weights", live=True, minimum=0, maximum=0.1, step=0.0005,
-        help="How strongly the latent is held near its start: lower it if nothing happens. Not used in free mode. Published: 0.008.",
+        help="How strongly the latent is held near its start: lower it if nothing happens. Not used in free mode. "
+        "Published: 0.008.",
     )  # fmt: skip
     id_lambda: float = setting(
         0.005, label="Keep the person", group="Weights", live=True, minimum=0, maximum=1, step=0.005,

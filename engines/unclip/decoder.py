@@ -15,6 +15,7 @@ N pictures, d numbers in an embedding, L tokens in a text.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -30,10 +31,11 @@ from engines.checkpoints import fill
 from engines.files import write_bytes, write_text
 from engines.unclip.diffusion import Diffusion, Predict, current
 from engines.unclip.folders import load_network, read_json
+from engines.unclip.pictures import resized
 from engines.unclip.text import TextCondition
 
 if TYPE_CHECKING:
-    from engines.unclip._diffusers import UNet2DConditionModel
+    from engines.diffusion._diffusers import UNet2DConditionModel
 
 __all__ = ["Decoder", "Projections", "guidance_weights"]
 
@@ -112,13 +114,35 @@ class Decoder:
         size = self.network.config.sample_size
         return self.network.config.in_channels, size, size
 
+    @property
+    def patch(self) -> int:
+        """Side of the squares of pixels that lie in the channels of one place: 1 in Karlo's, 4 in the pocket's."""
+        return math.isqrt(self.network.config.in_channels // 3)
+
+    @property
+    def size(self) -> int:
+        """Side of its pictures in px."""
+        return self.network.config.sample_size * self.patch
+
+    def samples(self, pictures: Tensor) -> Tensor:
+        """(N, 3, H, W) in [-1, 1] → samples (N, C, h, w), squashed to the decoder's size as Karlo does."""
+        return F.pixel_unshuffle(resized(pictures, self.size), self.patch)
+
+    def pictures(self, samples: Tensor) -> Tensor:
+        """(N, C, h, w) → (N, 3, H, W), nominally in [-1, 1]."""
+        return F.pixel_shuffle(samples, self.patch)
+
+    def to(self, device: torch.device | str) -> Decoder:
+        self.network.to(device), self.projections.to(device)
+        return self
+
     @classmethod
     def load(cls, folder: Path | str) -> Decoder:
         """A published or own folder, float32 on the CPU. Nothing in it is run.
 
         Raises `EngineError` when something in it is missing, damaged or not for this.
         """
-        from engines.unclip._diffusers import UNet2DConditionModel
+        from engines.diffusion._diffusers import UNet2DConditionModel
 
         folder = Path(folder)
         network = load_network(UNet2DConditionModel, folder / NETWORK)

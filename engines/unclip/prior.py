@@ -30,11 +30,11 @@ from engines.unclip.folders import load_network, read_json
 from engines.unclip.text import TextCondition
 
 if TYPE_CHECKING:
-    from engines.unclip._diffusers import PriorTransformer
+    from engines.diffusion._diffusers import PriorTransformer
 
 __all__ = ["DiffusionPrior", "PriorStep"]
 
-NETWORK, SCHEDULER = "prior", "prior_scheduler"
+NETWORK, SCHEDULER, SCHEDULER_ALONE = "prior", "prior_scheduler", "scheduler"
 """Folders, as in published models."""
 OWN_SCHEDULER = {
     "_class_name": "UnCLIPScheduler",
@@ -82,14 +82,17 @@ class DiffusionPrior:
     def load(cls, folder: Path | str) -> DiffusionPrior:
         """A published or own folder, float32 on the CPU. Nothing in it is run.
 
+        Karlo's has prior_scheduler/ beside it, Kandinsky's, where there is no decoder, scheduler/.
+
         Raises `EngineError` when something in it is missing, damaged or not for this.
         """
-        from engines.unclip._diffusers import PriorTransformer
+        from engines.diffusion._diffusers import PriorTransformer
 
         network = load_network(PriorTransformer, Path(folder) / NETWORK)
         if not network.clip_std.any():  # as in a network that was never told what it is to imitate
             raise EngineError(f"The prior in '{Path(folder).name}' was not trained; choose another folder.")
-        return cls(network, read_json(Path(folder) / SCHEDULER / "scheduler_config.json"))
+        name = SCHEDULER if (Path(folder) / SCHEDULER).is_dir() else SCHEDULER_ALONE
+        return cls(network, read_json(Path(folder) / name / "scheduler_config.json"))
 
     def save(self, folder: Path | str, *, half: bool = False) -> None:
         """Write the folder that `load` reads. half: as fp16."""

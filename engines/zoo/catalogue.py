@@ -75,6 +75,10 @@ CATALOGUE: list[CatalogueEntry] = [
         "Our own ArcFace network, which tells the people of the portraits apart.",
     ),
     CatalogueEntry(
+        "pocket-diffusion", "pocket", "diffusion", "diffusion/pocket", 24_090_000, "Apache-2.0",
+        "Our own text-to-image model for 64-pixel pictures; English and Korean.",
+    ),
+    CatalogueEntry(
         "Stable-Diffusion-1.5", "full", "diffusion", "stable-diffusion-v1-5/stable-diffusion-v1-5", 4_265_000_000,
         "CreativeML Open RAIL-M",
         "The diffusion model of the DreamStyler paper, for pictures of 512 pixels; wants a GPU.",
@@ -96,9 +100,45 @@ CATALOGUE: list[CatalogueEntry] = [
         files=("*.json", "model.safetensors"),
     ),
     CatalogueEntry(
+        "IP-Adapter", "full", "instant-style", "h94/IP-Adapter", 2_570_000_000, "Apache-2.0",
+        "Lends Stable Diffusion 1.5 the style of a picture at once, without learning it.",
+        files=(
+            "models/ip-adapter_sd15.safetensors", "models/image_encoder/config.json",
+            "models/image_encoder/model.safetensors",
+        ),
+    ),
+    CatalogueEntry(
         "BLIP", "full", "caption", "Salesforce/blip-image-captioning-base", 990_000_000, "BSD-3-Clause",
         "Tells in a sentence what a picture shows.",
         files=("*.json", "vocab.txt", "model.safetensors"),
+    ),
+    CatalogueEntry(
+        "Karlo-v1-alpha", "full", "unclip", "kakaobrain/karlo-v1-alpha", 13_700_000_000, "CreativeML Open RAIL-M",
+        "Kakao Brain's unCLIP for pictures of 64 pixels, enlarged to 256; wants a GPU.",
+        files=("*.json", "tokenizer/*", "*/model.safetensors", "*/diffusion_pytorch_model.safetensors"),
+    ),
+    CatalogueEntry(
+        "Karlo-v1-alpha-variations", "full", "unclip", "kakaobrain/karlo-v1-alpha-image-variations", 10_900_000_000,
+        "CreativeML Open RAIL-M",
+        "The same decoder without the prior, for what begins with a picture; wants a GPU.",
+        files=("*.json", "tokenizer/*", "*/model.safetensors", "*/diffusion_pytorch_model.safetensors"),
+    ),
+    CatalogueEntry(
+        "Kandinsky-2.2", "full", "unclip", "kandinsky-community/kandinsky-2-2-prior", 14_300_000_000, "Apache-2.0",
+        "The prior of Kandinsky 2.2 and its CLIP ViT-bigG/14; wants a large GPU.",
+        files=("*.json", "tokenizer/*", "*/model.safetensors", "*/diffusion_pytorch_model.safetensors"),
+    ),
+    CatalogueEntry(
+        "Kandinsky-2.2-decoder", "full", "unclip-decoder", "kandinsky-community/kandinsky-2-2-decoder", 5_280_000_000,
+        "Apache-2.0",
+        "The decoder of Kandinsky 2.2, for pictures of 512 pixels; wants a large GPU.",
+        files=("*.json", "*/diffusion_pytorch_model.safetensors"),
+    ),
+    CatalogueEntry(
+        "Karlo-eye", "full", "unclip-eye", "kakaobrain/karlo-v1-alpha-image-variations", 1_220_000_000,
+        "CreativeML Open RAIL-M",
+        "The half of CLIP ViT-L/14 that looks at pictures, which Karlo's own folder lacks.",
+        files=("image_encoder/*", "feature_extractor/*"),
     ),
 ]  # fmt: skip
 """The first entry of a family and task is its default."""

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from engines.base import EngineError
@@ -22,12 +23,16 @@ from engines.zoo.catalogue import ASSETS, CatalogueEntry, Family, find
 
 if TYPE_CHECKING:  # these import diffusers, which takes seconds
     from engines.diffusion import DiffusionModel
+    from engines.diffusion.instant import InstantStyle
     from engines.diffusion.structure import Structure
     from engines.dreamstyler.captions import Captioner
+    from engines.unclip.model import ClipReader, UnCLIPModel
 
 __all__ = ["Models", "cache_folder", "relevance_name", "resolve_device"]
 
 _POCKET_CLIP = "atelier-pocket"
+_DECODER_APART = ("Kandinsky-2.2",)
+"""Models whose decoder is an entry of its own."""
 
 
 class Models:
@@ -112,15 +117,44 @@ class Models:
         entry = find("structure", "", self.family)
         if entry is None:
             return None
-        folder = _folder_of(entry)
-        structure = _load_structure(folder, _folder_of(find("depth", "", self.family)), self.device)
+        folder, depth = _folder_of(entry), find("depth", "", self.family)
+        structure = _load_structure(entry, folder, depth and _folder_of(depth), self.device)
         self._note_folder(entry, folder)
         return structure
+
+    def instant_style(self, picture: np.ndarray) -> InstantStyle | None:
+        """The family's diffusion model in the style of a picture, (H, W, 3) uint8; None where it has no adapter."""
+        from engines.diffusion.instant import WEIGHTS, InstantStyle
+
+        entry = find("instant-style", "", self.family)
+        if entry is None:
+            return None
+        folder = _folder_of(entry)
+        style = InstantStyle(self.diffusion(), folder, picture)
+        self._note(entry.name, file_sha256(folder / WEIGHTS))
+        return style
 
     def captioner(self) -> Captioner | None:
         """The family's network that tells what a picture shows; None where its CLIP has to."""
         entry = find("caption", "", self.family)
         return None if entry is None else _load_captioner(_folder_of(entry), self.device)
+
+    def unclip(self, name: str = "") -> UnCLIPModel:
+        """The unCLIP of that catalogue name, or the family's own; shared between runs: not to be changed."""
+        entry = find("unclip", name, self.family)
+        folder = _folder_of(entry)
+        if entry.family == "pocket":
+            clip = _read_with(self.clip())
+        else:
+            clip = _load_published_clip(folder, _eye_of(folder), self.device)
+        apart = find("unclip-decoder", f"{entry.name}-decoder", "full") if entry.name in _DECODER_APART else None
+        if apart is None:
+            model, weights = _load_unclip(entry, folder, clip, self.device), folder / "decoder"
+        else:
+            weights = _folder_of(apart) / "unet"
+            model = _load_kandinsky(entry, folder, weights.parent, clip, self.device)
+        self._note_folder(entry, weights)
+        return model
 
     def _note_folder(self, entry: CatalogueEntry, folder: Path) -> None:
         self._note(entry.name, file_sha256(folder / "diffusion_pytorch_model.safetensors"))
@@ -182,10 +216,12 @@ def _load_diffusion(entry: CatalogueEntry, folder: Path, device: torch.device) -
 
 
 @cache
-def _load_structure(folder: Path, depth: Path, device: torch.device) -> Structure:
-    from engines.diffusion.structure import Structure, depth_estimator, load_controlnet
+def _load_structure(entry: CatalogueEntry, folder: Path, depth: Path | None, device: torch.device) -> Structure:
+    """Of depth where the family sees it, else of edges."""
+    from engines.diffusion.structure import Structure, depth_estimator, edges, load_controlnet
 
-    return Structure(load_controlnet(folder, device, _precision("full", device)), depth_estimator(depth, device))
+    see = edges if depth is None else depth_estimator(depth, device)
+    return Structure(load_controlnet(folder, device, _precision(entry.family, device)), see)
 
 
 @cache
@@ -193,6 +229,41 @@ def _load_captioner(folder: Path, device: torch.device) -> Captioner:
     from engines.dreamstyler.captions import Captioner
 
     return Captioner(folder, device)
+
+
+@cache
+def _read_with(encoder: ClipEncoder) -> ClipReader:
+    from engines.unclip.model import OpenClipReader
+
+    return OpenClipReader(encoder)
+
+
+@cache
+def _load_published_clip(folder: Path, eye: Path, device: torch.device) -> ClipReader:
+    from engines.unclip.published import PublishedClipReader
+
+    return PublishedClipReader.load(folder, eye, device)
+
+
+def _eye_of(folder: Path) -> Path:
+    """The folder with the half of CLIP that looks at pictures: another one where a model has none of its own."""
+    return folder if (folder / "image_encoder").is_dir() else _folder_of(find("unclip-eye", "", "full"))
+
+
+@cache
+def _load_kandinsky(
+    entry: CatalogueEntry, prior: Path, decoder: Path, clip: ClipReader, device: torch.device
+) -> UnCLIPModel:
+    from engines.unclip.model import UnCLIPModel
+
+    return UnCLIPModel.load_kandinsky(prior, decoder, clip, device, entry.name)
+
+
+@cache
+def _load_unclip(entry: CatalogueEntry, folder: Path, clip: ClipReader, device: torch.device) -> UnCLIPModel:
+    from engines.unclip.model import UnCLIPModel
+
+    return UnCLIPModel.load(folder, clip, device, entry.name)
 
 
 def _precision(family: Family, device: torch.device) -> torch.dtype:

@@ -31,24 +31,24 @@ def open_font() -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(FONT), FONT_SIZE)
 
 
-def draw_sprite(character: str, font: ImageFont.FreeTypeFont) -> Image.Image | None:
-    """The glyph, centred on a transparent SPRITE × SPRITE square; None when the font has no single picture of it."""
+def draw_sprite(character: str, font: ImageFont.FreeTypeFont, side: int = SPRITE) -> Image.Image | None:
+    """The glyph, centred on a transparent square of so many px; None when the font has no single picture of it."""
     canvas = Image.new("RGBA", (320, 160))
     ImageDraw.Draw(canvas).text((16, 8), character, font=font, embedded_color=True)
     box = canvas.getbbox()
     if box is None or box[2] - box[0] > 150:  # nothing, or a sequence drawn as several glyphs
         return None
     glyph = canvas.crop(box)
-    side = max(glyph.size)
-    square = Image.new("RGBA", (side, side))
-    square.paste(glyph, ((side - glyph.width) // 2, (side - glyph.height) // 2))
-    return square.resize((SPRITE, SPRITE), Image.Resampling.LANCZOS)
+    longer = max(glyph.size)
+    square = Image.new("RGBA", (longer, longer))
+    square.paste(glyph, ((longer - glyph.width) // 2, (longer - glyph.height) // 2))
+    return square.resize((side, side), Image.Resampling.LANCZOS)
 
 
-def sprite_atlas(subjects: list[Subject]) -> Tensor:
-    """(subjects, 4, SPRITE, SPRITE) float in [0, 1], premultiplied RGBA."""
+def sprite_atlas(subjects: list[Subject], side: int = SPRITE) -> Tensor:
+    """(subjects, 4, side, side) float in [0, 1], premultiplied RGBA."""
     font = open_font()
-    pictures = np.stack([np.asarray(draw_sprite(subject.character, font)) for subject in subjects])
+    pictures = np.stack([np.asarray(draw_sprite(subject.character, font, side)) for subject in subjects])
     rgba = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
     return torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], dim=1)
 

@@ -4,9 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from engines.unclip import AutoregressivePrior, AutoregressivePriorConfig, Decoder, DiffusionPrior, Projections
+from engines.diffusion._diffusers import PriorTransformer, UNet2DConditionModel, UNet2DModel
+from engines.unclip import (
+    AutoregressivePrior,
+    AutoregressivePriorConfig,
+    Decoder,
+    DiffusionPrior,
+    Projections,
+    Upsampler,
+)
 from engines.unclip import TextCondition as Texts
-from engines.unclip._diffusers import PriorTransformer, UNet2DConditionModel, UNet2DModel
+from engines.unclip.model import UnCLIPModel
 
 EMBED, TOKENS = 12, 6
 
@@ -67,7 +75,9 @@ def ar_prior():
 
 @pytest.fixture(scope="session")
 def decoder():
-    """`decoder(kind)`: "karlo" has its kinds of blocks and learns its variance, "pocket" is like a Stable Diffusion."""
+    """`decoder(kind)`: "karlo" has its kinds of blocks and learns its variance, "pocket" is like a Stable Diffusion;
+    "patches" is, too, with patches of 4 × 4 px for channels, and predicts the clean sample.
+    """
     blocks = {
         "karlo": {
             "down_block_types": ("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
@@ -82,16 +92,19 @@ def decoder():
             "out_channels": 3,
         },
     }
+    blocks["patches"] = {**blocks["pocket"], "sample_size": 2, "in_channels": 48, "out_channels": 48}
 
     def make(kind: str) -> Decoder:
         torch.manual_seed(3)
-        network = UNet2DConditionModel(
-            sample_size=8, in_channels=3, block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=4,
-            cross_attention_dim=20, attention_head_dim=8, class_embed_type="identity", **blocks[kind],
-        )  # fmt: skip
+        options = {
+            "sample_size": 8, "in_channels": 3, "block_out_channels": (8, 16), "layers_per_block": 1,
+            "norm_num_groups": 4, "cross_attention_dim": 20, "attention_head_dim": 8, "class_embed_type": "identity",
+        }  # fmt: skip
+        network = UNet2DConditionModel(**{**options, **blocks[kind]})
         projections = Projections(EMBED, time_dim=32, context_dim=20)
         torch.nn.init.normal_(projections.learned_classifier_free_guidance_embeddings)
-        scheduler = {"_class_name": "UnCLIPScheduler", "prediction_type": "epsilon", "variance_type": "learned_range"}
+        predicts = "sample" if kind == "patches" else "epsilon"
+        scheduler = {"_class_name": "UnCLIPScheduler", "prediction_type": predicts, "variance_type": "learned_range"}
         return Decoder(network.requires_grad_(False), projections.requires_grad_(False), scheduler)
 
     return make
@@ -110,6 +123,32 @@ def super_resolution():
         ).requires_grad_(False)  # fmt: skip
 
     return make
+
+
+class FakeClip:
+    """Embeddings made up from letters and mean colours."""
+
+    def __init__(self, texts):
+        self._texts = texts
+
+    def texts(self, texts):
+        rows = [self._texts(1, seed=sum(map(ord, text))) for text in texts]
+        return Texts(*(torch.cat([getattr(row, name) for row in rows]) for name in ("embedding", "tokens", "mask")))
+
+    def picture(self, picture):
+        mean = torch.from_numpy(picture.reshape(-1, 3).mean(0) / 255 - 0.5).float()
+        return mean.repeat(EMBED // 3)[None] + 0.3
+
+    def likeness(self, z_images, labels):
+        z = torch.cat([self.texts([label]).embedding for label in labels])
+        return (z_images @ z.T).softmax(-1)
+
+
+@pytest.fixture(scope="session")
+def model(texts, prior, ar_prior, decoder, super_resolution):
+    """All parts of a pocket unCLIP, tiny and random; 8 px, enlarged to 16."""
+    upsampler = Upsampler(super_resolution(0), {"_class_name": "UnCLIPScheduler"})
+    return UnCLIPModel("tiny", FakeClip(texts), decoder("patches"), prior, ar_prior, upsampler)
 
 
 @pytest.fixture

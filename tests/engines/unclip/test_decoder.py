@@ -118,6 +118,23 @@ def test_everything_is_read_but_padding(decoder, texts, z, sample, kind):
     torch.testing.assert_close(decoder.predict(sample, 400, z, padded), before, rtol=1e-4, atol=1e-5)
 
 
+# ---------------------------------------------------------------------------------------------- pictures
+
+
+def test_pictures_are_laid_into_channels_and_back(decoder):
+    """A decoder of 48 channels works on patches of 4 × 4 px, Karlo's on the pixels themselves."""
+    pictures = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    plain = decoder("karlo")
+    assert (plain.patch, plain.size) == (1, 8)
+    torch.testing.assert_close(plain.pictures(plain.samples(pictures)), pictures)
+    patched = decoder("patches")
+    assert (patched.patch, patched.size, patched.shape) == (4, 8, (48, 2, 2))
+    samples = patched.samples(pictures)
+    assert samples.shape == (2, 48, 2, 2)
+    torch.testing.assert_close(patched.pictures(samples), pictures)
+    assert patched.samples(torch.zeros(1, 3, 30, 20)).shape == (1, 48, 2, 2)
+
+
 # ---------------------------------------------------------------------------------------------- sampling
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engines.unclip._diffusers import PriorTransformer
+from engines.diffusion._diffusers import PriorTransformer
 from engines.unclip.diffusion import spaced_timesteps
 from engines.unclip.prior import OWN_SCHEDULER, DiffusionPrior, PriorStep
 from engines.unclip.text import TextCondition

@@ -1,5 +1,6 @@
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ class Asked(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
+        self.config = SimpleNamespace(in_channels=6)
         self.timesteps, self.alphas = [], Diffusion.of(SCHEDULER).alphas_cumprod
 
     def forward(self, x, timestep):
@@ -60,8 +62,40 @@ def test_karlos_networks_and_folder(super_resolution, tmp_path, small):
 
 
 def test_an_incomplete_folder(super_resolution, tmp_path, refused):
+    refused("There is no file .*config.json", Upsampler.load, tmp_path)
     super_resolution(0).save_pretrained(tmp_path / "super_res_first")
-    refused("There is no file .*super_res_last", Upsampler.load, tmp_path)
+    refused("There is no file .*scheduler_config.json", Upsampler.load, tmp_path)
+    (tmp_path / "super_res_last").mkdir()
+    refused("There is no file .*config.json", Upsampler.load, tmp_path)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_saved_upsamplers_are_read_back(super_resolution, tmp_path, small, number):
+    """With a network for the last step, or without."""
+    upsampler = Upsampler(super_resolution(0), SCHEDULER, super_resolution(1) if number == 2 else None)
+    upsampler.save(tmp_path)
+    assert (tmp_path / "super_res_last").is_dir() == (number == 2)
+    ends = []
+    for one in (upsampler, Upsampler.load(tmp_path)):
+        *_, end = one.sample(small, 16, KARLO_7[-2:], generator=torch.Generator().manual_seed(0))
+        ends.append(end.sample)
+    assert torch.equal(*ends)
+    assert upsampler.size == 16
+
+
+def test_patches_of_pixels_lie_in_channels(small, generator):
+    """A network of 4 × 4 patches that copies gives the enlarged picture, too."""
+
+    class Copying(Asked):
+        def forward(self, x, timestep):
+            return type("Output", (), {"sample": x[:, 48:]})
+
+    network = Copying()
+    network.config = SimpleNamespace(in_channels=96, sample_size=4)
+    upsampler = Upsampler(network, {**SCHEDULER, "prediction_type": "sample"})
+    assert (upsampler.patch, upsampler.size) == (4, 16)
+    *_, end = upsampler.sample(small, 16, generator=generator)
+    torch.testing.assert_close(end.sample, enlarge(small, 16))
 
 
 def test_convolutions_alone_take_any_size(super_resolution, small, generator):

@@ -1,0 +1,93 @@
+"""The decoder of Kandinsky 2.2: from an embedding to latents of an autoencoder (MoVQ), and from these to a picture.
+
+It reads no words; what stands for any picture is the embedding of a grey one. To an engine it is as a `Decoder` is.
+Kandinsky: Razzhigaev et al., arXiv 2310.03502; MoVQ: Zheng et al., arXiv 2209.09002.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from engines.unclip.decoder import guide
+from engines.unclip.diffusion import Diffusion, Predict, current
+from engines.unclip.folders import load_network, read_json
+from engines.unclip.pictures import resized
+from engines.unclip.text import TextCondition
+
+if TYPE_CHECKING:
+    from engines.diffusion._diffusers import UNet2DConditionModel, VQModel
+
+__all__ = ["KandinskyDecoder"]
+
+NETWORK, AUTOENCODER, SCHEDULER = "unet", "movq", "scheduler"
+"""Folders, as in the published model."""
+
+
+class KandinskyDecoder:
+    """Networks in evaluation mode, and their noise. z_nobody: (1, d), stands for any picture."""
+
+    def __init__(
+        self, network: UNet2DConditionModel, autoencoder: VQModel, scheduler: dict[str, Any], z_nobody: Tensor
+    ):
+        self.network, self.autoencoder, self.z_nobody = network.eval(), autoencoder.eval(), z_nobody
+        self.diffusion = Diffusion.of(scheduler)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a sample: channels, height, width."""
+        return self.network.config.in_channels, self.network.config.sample_size, self.network.config.sample_size
+
+    @property
+    def size(self) -> int:
+        """Side of its pictures in px; 512 of the published one."""
+        return self.network.config.sample_size * 2 ** (len(self.autoencoder.config.block_out_channels) - 1)
+
+    @classmethod
+    def load(cls, folder: Path | str, z_nobody: Tensor) -> KandinskyDecoder:
+        """The published folder, float32, on the device of z_nobody. Nothing in it is run.
+
+        Raises `EngineError` when something in it is missing, damaged or not for this.
+        """
+        from engines.diffusion._diffusers import UNet2DConditionModel, VQModel
+
+        folder, device = Path(folder), z_nobody.device
+        network = load_network(UNet2DConditionModel, folder / NETWORK).to(device)
+        autoencoder = load_network(VQModel, folder / AUTOENCODER).to(device)
+        return cls(network, autoencoder, read_json(folder / SCHEDULER / "scheduler_config.json"), z_nobody)
+
+    @torch.no_grad()
+    def samples(self, pictures: Tensor) -> Tensor:
+        """(N, 3, H, W) in [-1, 1] → latents (N, C, h, w)."""
+        return self.autoencoder.encode(resized(pictures, self.size)).latents
+
+    @torch.no_grad()
+    def pictures(self, samples: Tensor) -> Tensor:
+        """Latents (N, C, h, w) → (N, 3, H, W), nominally in [-1, 1]."""
+        return self.autoencoder.decode(samples, force_not_quantize=True).sample
+
+    def conditioned(
+        self,
+        z_image: Tensor | Callable[[], Tensor],
+        text: TextCondition,
+        null: TextCondition,
+        *,
+        image_scale: float | Callable[[], float] = 4.0,
+        text_scale: float | Callable[[], float] = 4.0,
+    ) -> Predict:
+        """As `Decoder.conditioned`; words and their scale change nothing. 4 is the published default."""
+
+        def predict(sample: Tensor, timestep: int) -> Tensor:
+            count, scale = len(sample), current(image_scale)
+            branches = [(scale, current(z_image)), (1 - scale, self.z_nobody)]
+            used = [(weight, z.expand(count, -1)) for weight, z in branches if weight]
+            seen = {"image_embeds": torch.cat([z for _, z in used])}
+            batch = sample.repeat(len(used), 1, 1, 1)
+            outputs = self.network(batch, timestep, encoder_hidden_states=None, added_cond_kwargs=seen).sample
+            return guide(list(outputs.chunk(len(used))), [weight for weight, _ in used], sample.shape[1])
+
+        return predict

@@ -1,0 +1,117 @@
+"""An unCLIP as a whole: the CLIP whose embeddings it knows, its priors, its decoder and its upsampler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engines.base import EngineError
+from engines.clip.encoder import ClipEncoder
+from engines.unclip.ar_prior import AutoregressivePrior, load_ar_prior
+from engines.unclip.decoder import Decoder
+from engines.unclip.embeddings import unit
+from engines.unclip.kandinsky import KandinskyDecoder
+from engines.unclip.prior import DiffusionPrior
+from engines.unclip.published import PublishedClipReader
+from engines.unclip.text import TextCondition, encode_texts
+from engines.unclip.typographic import zero_shot
+from engines.unclip.upsampler import Upsampler
+
+__all__ = ["AR_PRIOR_FILE", "ClipReader", "OpenClipReader", "UnCLIPModel"]
+
+AR_PRIOR_FILE = "ar_prior.safetensors"
+
+
+class ClipReader(Protocol):
+    """How an unCLIP sees: in embeddings as its decoder learned them, of unit length or not."""
+
+    def texts(self, texts: list[str]) -> TextCondition: ...
+
+    def picture(self, picture: np.ndarray) -> Tensor:
+        """(H, W, 3) uint8 → (1, d)."""
+
+    def likeness(self, z_images: Tensor, labels: list[str]) -> Tensor:
+        """(N, d) → probabilities (N, labels) of whole captions."""
+
+
+class OpenClipReader:
+    """The pocket CLIP: pictures of unit length."""
+
+    def __init__(self, encoder: ClipEncoder):
+        self.encoder = encoder
+
+    def texts(self, texts: list[str]) -> TextCondition:
+        return encode_texts(self.encoder, texts)
+
+    def picture(self, picture: np.ndarray) -> Tensor:
+        return self.encoder.encode_picture(picture)
+
+    def likeness(self, z_images: Tensor, labels: list[str]) -> Tensor:
+        scale = self.encoder.model.logit_scale.exp().item()
+        return zero_shot(unit(z_images), self.encoder.encode_texts(labels), scale)
+
+
+@dataclass(frozen=True)
+class UnCLIPModel:
+    """prior, ar_prior, upsampler: None where it has none. name: what people call it."""
+
+    name: str
+    clip: ClipReader
+    decoder: Decoder | KandinskyDecoder
+    prior: DiffusionPrior | None = None
+    ar_prior: AutoregressivePrior | None = None
+    upsampler: Upsampler | None = None
+
+    @classmethod
+    def load(
+        cls, folder: Path | str, clip: ClipReader, device: torch.device | str = "cpu", name: str = ""
+    ) -> UnCLIPModel:
+        """A pocket folder, or one in the layout of Karlo or of its image variations; what is not in it is left out.
+
+        Raises `EngineError` when the decoder is missing, or anything is damaged.
+        """
+        folder = Path(folder)
+        prior = ar_prior = upsampler = None
+        if (folder / "prior").is_dir():
+            prior = DiffusionPrior.load(folder)
+            prior.network.to(device)
+        if (folder / AR_PRIOR_FILE).is_file():
+            ar_prior = load_ar_prior(folder / AR_PRIOR_FILE).to(device)
+        if (folder / "super_res_first").is_dir():
+            upsampler = Upsampler.load(folder).to(device)
+        decoder = Decoder.load(folder).to(device)
+        return cls(name or folder.name, clip, decoder, prior, ar_prior, upsampler)
+
+    @classmethod
+    def load_kandinsky(
+        cls, prior: Path | str, decoder: Path | str, clip: PublishedClipReader, device: torch.device | str, name: str
+    ) -> UnCLIPModel:
+        """Its two folders; it needs no upsampler. Raises `EngineError` when something is missing or damaged."""
+        found = DiffusionPrior.load(prior)
+        found.network.to(device)
+        return cls(name, clip, KandinskyDecoder.load(decoder, clip.nobody()), found)
+
+    def from_words(self, text: TextCondition) -> Tensor:
+        """The words' own embeddings in the place of pictures', (N, d), as long as these are (§5, "no prior")."""
+        if self.prior is None:
+            return text.embedding
+        network = self.prior.network
+        length = (network.clip_mean.square() + network.clip_std.square()).sum().sqrt()
+        return unit(text.embedding) * length
+
+    def reconstruct(self, z: Tensor, count: int) -> Tensor:
+        """(N, d) from its first `count` principal components (§3.3, figure 7).
+
+        Raises `EngineError` when the model knows none, or not that many.
+        """
+        if self.ar_prior is None:
+            raise EngineError(f"{self.name} has no principal components; choose the Pocket models for this task.")
+        pca = self.ar_prior.pca
+        if count > pca.num_components:
+            raise EngineError(f"There are {pca.num_components} components; ask for no more than that.")
+        return pca.reconstruct(pca.project(z)[:, :count])

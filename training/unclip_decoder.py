@@ -1,0 +1,242 @@
+"""Train the pocket decoder of unCLIP: `python -m training.unclip_decoder` (resumes by itself), on a CPU core or a GPU.
+
+It begins as the pocket text-to-image model of `training.diffusion` and learns to paint from the pocket CLIP's embedding
+of a picture (Ramesh et al., arXiv 2204.06125, §2.1): the U-Net is that model's, what is new begins at zero, and the
+words, which here come from the CLIP and not from a text encoder of its own, are mapped by least squares to what the
+U-Net has read so far. The CLIP stays as it is; its picture tower costs little, so that embeddings are made on the way.
+The noise and the loss are those of `training.unclip_flow`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from engines.clip.encoder import ClipEncoder
+from engines.diffusion import PocketDiffusion
+from engines.diffusion._diffusers import UNet2DConditionModel
+from engines.diffusion.pocket import tokens
+from engines.unclip.decoder import Decoder, Projections
+from engines.unclip.diffusion import spaced_timesteps
+from engines.unclip.pictures import as_sheet, resized
+from engines.unclip.text import encode_texts
+from training.clip import ASSETS, MODEL
+from training.schedule import learning_rate
+from training.unclip_flow import Flow
+from training.unclip_prior import load_encoder
+from training.weights import save_checkpoint, update_average
+from training.worlds.captioned import CaptionedWorld
+from training.worlds.emoji import sprite_atlas
+from training.worlds.subjects import load_subjects
+
+SCHEDULER = {
+    "_class_name": "UnCLIPScheduler",
+    "num_train_timesteps": 1000,
+    "beta_schedule": "squaredcos_cap_v2",
+    "prediction_type": "sample",
+    "clip_sample": True,
+    "clip_sample_range": 1.0,
+}
+"""That of the text-to-image model, as Karlo's decoder says it."""
+BATCH = 64
+NO_TEXT, NO_PICTURE = 0.5, 0.1
+"""Shares learned without caption and without embedding, each by itself, as in the paper."""
+PEAK_LR, BETAS, WARM_UP, LAST, EMA = 6e-4, (0.9, 0.99), 0.04, 0.02, 0.998
+PROJECTIONS_SHARE = 4.0
+"""The rate of the projections, of the U-Net's: the numbers of an embedding of unit length are small."""
+FITTED = 1024
+"""Captions that the mapping of words is found with."""
+SHOWN, SHOWN_STEPS, SHOWN_SCALE = 16, 12, 3.0
+
+
+class DecoderTrainer:
+    """base: of the text-to-image model it begins as."""
+
+    def __init__(self, encoder: ClipEncoder, base: Path, batches: int, seed: int, device: str):
+        torch.manual_seed(seed)
+        self.encoder, self.batches, self.seed, self.device, self.batch = encoder, batches, seed, device, 0
+        subjects = load_subjects()
+        self.world = CaptionedWorld(subjects, sprite_atlas(subjects))
+        painter = PocketDiffusion.load(base, device)
+        unet = make_unet(painter.unet)
+        projections = make_projections(encoder, unet)
+        _, captions = self.world(FITTED, torch.Generator().manual_seed(seed), random.Random(seed))
+        fit_words(projections, encoder, painter, captions)
+        self.networks = nn.ModuleDict({"unet": unet, "projections": projections}).to(device)
+        self.averages = deepcopy(self.networks).requires_grad_(False)
+        self.decoder, self.average = (
+            Decoder(n["unet"], n["projections"], SCHEDULER) for n in (self.networks, self.averages)
+        )
+        self.null = encode_texts(encoder, [""])
+        self.flow = Flow(self.decoder.diffusion)
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": list(unet.parameters()), "share": 1.0},
+                {"params": list(projections.parameters()), "share": PROJECTIONS_SHARE},
+            ],
+            lr=PEAK_LR, weight_decay=0.0, betas=BETAS, fused=True,
+        )  # fmt: skip
+
+    def step(self) -> dict[str, float]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.batch)
+        rng = random.Random(self.seed * 7_919 + self.batch)
+        started = time.monotonic()
+        pictures, captions = self.world(BATCH, generator, rng)
+        rendered = time.monotonic() - started
+        pictures = pictures.to(self.device)
+        text = encode_texts(self.encoder, captions)
+        text = text.replaced((torch.rand(BATCH, generator=generator) < NO_TEXT).to(self.device), self.null)
+        with torch.no_grad():
+            z_image = self.encoder.encode_image(pictures)
+        is_unseen = (torch.rand(BATCH, generator=generator) < NO_PICTURE).to(self.device)[:, None]
+        clean = self.decoder.samples(pictures * 2 - 1)
+        timesteps = self.flow.timesteps(BATCH, generator)
+        noisy = self.flow.noised(clean, timesteps, generator)
+        with torch.autocast(self.device, torch.bfloat16):
+            z_image = torch.where(is_unseen, self.decoder.projections.no_picture(BATCH), z_image)
+            predicted = self.decoder.predict(noisy, timesteps.to(self.device), z_image, text)
+        loss = self.flow.loss(predicted, clean, timesteps)
+        self._descend(loss)
+        self.batch += 1
+        return {"loss": loss.item(), "rendered": rendered}
+
+    def _descend(self, loss: Tensor) -> None:
+        rate = learning_rate(PEAK_LR, self.batch / self.batches, warm_up=WARM_UP, first=0.01, last=LAST)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.networks.parameters(), 1.0)
+        self.optimizer.step()
+        decay = min(EMA, self.batch / (self.batch + 20))
+        update_average(self.averages.state_dict().values(), self.networks.state_dict().values(), decay)
+
+    def export(self, folder: Path) -> None:
+        """The averaged decoder as fp16."""
+        self.average.save(folder, half=True)
+
+    def sheet(self) -> Image.Image:
+        """Four rows: pictures; painted from their embeddings, from embeddings and captions, and from captions alone."""
+        pictures, captions = self.world(SHOWN, torch.Generator().manual_seed(0), random.Random(0))
+        pictures = pictures.to(self.device) * 2 - 1
+        decoder, text = self.average, encode_texts(self.encoder, captions)
+        z_image, nobody = self.encoder.encode_image(pictures / 2 + 0.5), decoder.projections.no_picture(SHOWN)
+        noise = torch.randn(SHOWN, *decoder.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
+        rows = [resized(pictures, decoder.size)]
+        for z, told in ((z_image, self.null), (z_image, text), (nobody, text)):
+            predict = decoder.conditioned(z, told, self.null, image_scale=SHOWN_SCALE, text_scale=SHOWN_SCALE)
+            timesteps, chance = spaced_timesteps(SHOWN_STEPS), torch.Generator()
+            *_, last = decoder.diffusion.ddim(predict, noise, timesteps, generator=chance)
+            rows.append(decoder.pictures(last.sample))
+        return Image.fromarray(as_sheet(torch.cat(rows), SHOWN))
+
+    def state_dict(self) -> dict:
+        return {
+            "networks": self.networks.state_dict(),
+            "averages": self.averages.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "batch": self.batch,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self.networks.load_state_dict(state["networks"])
+        self.averages.load_state_dict(state["averages"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.batch = state["batch"]
+
+
+# ------------------------------------------------------------------------------------------------------------ parts
+
+
+def make_unet(painter: UNet2DConditionModel) -> UNet2DConditionModel:
+    """The same network, which also takes something to be added to the embedding of the timestep."""
+    unet = UNet2DConditionModel.from_config({**painter.config, "class_embed_type": "identity"})
+    unet.load_state_dict(painter.state_dict())
+    return unet
+
+
+def make_projections(encoder: ClipEncoder, unet: UNet2DConditionModel) -> Projections:
+    """New; what the U-Net did not read so far is zero, and nothing but four empty tokens tells of it."""
+    embed_dim = encoder.model.text_projection.shape[1]
+    time_dim = unet.time_embedding.linear_2.out_features
+    projections = Projections(embed_dim, time_dim, unet.config.cross_attention_dim)
+    for layer in (
+        projections.embedding_proj,
+        projections.clip_image_embeddings_project_to_time_embeddings,
+        projections.clip_extra_context_tokens_proj,
+    ):
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    return projections.to(encoder.device)
+
+
+@torch.no_grad()
+def fit_words(projections: Projections, encoder: ClipEncoder, painter: PocketDiffusion, captions: list[str]) -> None:
+    """Map the CLIP's states of words to those of the painter's text encoder, by least squares.
+
+    Either ends in a normalisation, which is taken over: before it, the map has to find what is not yet scaled.
+    """
+    text = encode_texts(encoder, captions)
+    theirs = painter.text_encoder(tokens(painter.tokenizer, captions).to(encoder.device)).last_hidden_state
+    last = painter.text_encoder.final_layer_norm
+    wanted = ((theirs - last.bias) / last.weight)[text.mask]
+    known = torch.cat([text.tokens[text.mask], torch.ones(len(wanted), 1, device=wanted.device)], 1)
+    # The states were projected to more numbers than they have: in the others there is but rounding to be fitted.
+    found = torch.linalg.lstsq(known.double().cpu(), wanted.double().cpu(), rcond=1e-4, driver="gelsd").solution
+    found = found.to(wanted)
+    projections.encoder_hidden_states_proj.weight.copy_(found[:-1].T)
+    projections.encoder_hidden_states_proj.bias.copy_(found[-1])
+    projections.text_encoder_hidden_states_norm.load_state_dict(last.state_dict())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batches", type=int, default=1500)
+    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--clip", type=Path, default=ASSETS / f"{MODEL}.safetensors", help="weights of the pocket CLIP")
+    parser.add_argument(
+        "--base", type=Path, default=ASSETS.parent / "diffusion" / "pocket", help="the text-to-image model"
+    )
+    parser.add_argument("--folder", type=Path, default=Path("checkpoints/unclip"))
+    parser.add_argument("--export", type=Path, default=Path("checkpoints/unclip/pocket"))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    encoder = load_encoder(options.clip, options.device)
+    trainer = DecoderTrainer(encoder, options.base, options.batches, options.seed, options.device)
+    last = options.folder / f"decoder-{encoder.sha256[:12]}.pt"
+    if last.exists():
+        trainer.load_state_dict(torch.load(last, weights_only=True, map_location=options.device))
+    saved = looked = time.monotonic()
+    losses: list[float] = []
+    while trainer.batch < options.batches:
+        started = time.monotonic()
+        report = trainer.step()
+        losses = [*losses, report["loss"]][-50:]
+        if trainer.batch % 10 == 0:
+            seconds, mean = time.monotonic() - started, sum(losses) / len(losses)
+            print(
+                f"batch {trainer.batch}  {seconds:.2f} s, rendered in {report['rendered']:.2f} s  loss {mean:.4f}",
+                flush=True,
+            )
+        done = trainer.batch == options.batches
+        if time.monotonic() - saved > 240 or done:
+            saved = time.monotonic()
+            save_checkpoint(trainer, last)
+            trainer.export(options.export)
+        if time.monotonic() - looked > 600 or done:
+            looked = time.monotonic()
+            trainer.sheet().save(options.folder / "decoder.png")
+
+
+if __name__ == "__main__":
+    main()
