@@ -5,7 +5,7 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: app test bench torture evaluate-clip evaluate-faces train-clip train-judge train-style train-faces train-diffusion swatches clean
+.PHONY: app test bench torture evaluate-clip evaluate-faces evaluate-diffusion train-clip train-judge train-style train-faces train-diffusion swatches clean
 
 app: .venv/app
 	$(BIN)/python app.py
@@ -30,6 +30,10 @@ evaluate-faces: .venv/dev
 	$(BIN)/python -m benchmarks.edits --sheets docs
 	$(BIN)/python -m benchmarks.domains --ablation --sheets docs
 
+evaluate-diffusion: .venv/dev
+	$(BIN)/python -m benchmarks.pictures
+	$(BIN)/python -m benchmarks.dreamstyler --sheets docs
+
 train-clip: .venv/dev
 	$(BIN)/python -m training.clip
 	$(BIN)/python -m training.clip_energy --export assets/clip/atelier-pocket.safetensors
@@ -52,6 +56,7 @@ train-faces: .venv/dev
 	$(BIN)/python -m training.portrait_identity
 	$(BIN)/python -m training.portrait_relevance
 	$(BIN)/python -m training.portrait_mappers
+	$(BIN)/python -m training.portrait_domains
 
 swatches: .venv/dev
 	$(BIN)/python -m training.swatches

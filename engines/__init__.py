@@ -16,6 +16,7 @@ _HOMES = {
     "styleclip-mapper": "engines.styleclip.mapper_engine:StyleCLIPMapper",
     "styleclip-directions": "engines.styleclip.directions_engine:StyleCLIPDirections",
     "stylegan-nada": "engines.stylegan_nada.engine:StyleGANNada",
+    "dreamstyler": "engines.dreamstyler.engine:DreamStyler",
 }
 """Method name → where its engine class lives. Imported on first use: listing the methods must not load torch."""
 

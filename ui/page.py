@@ -21,7 +21,7 @@ from ui.context import Context
 from ui.language import Text
 from ui.security import SecurityHeaders
 from ui.session import Session
-from ui.tabs import clipdraw, styleclip, styleclipdraw, stylegan_nada
+from ui.tabs import clipdraw, dreamstyler, styleclip, styleclipdraw, stylegan_nada
 from ui.theme import StudioTheme
 
 __all__ = ["build", "serve"]
@@ -36,6 +36,7 @@ _TABS = {
         "styleclip-optimize": styleclip.build_optimize,
     },
     "StyleGAN-NADA": {"stylegan-nada": stylegan_nada.build},
+    "DreamStyler": {"dreamstyler": dreamstyler.build},
 }
 """Title of a tab → its methods: name → what lays it out. Where there are several, each has a tab within the tab."""
 

@@ -223,9 +223,9 @@ class Session:
         return prompt
 
     def _preset(self, preset: str, canvas: Any, request: gr.Request) -> list[Any]:
-        """Defaults with the preset's changes; what a person wrote or uploaded, and the seed, stay as they are."""
+        """Defaults with the preset's changes; what a person wrote or uploaded, the task and the seed stay."""
         values = {**_defaults(self.engine.Settings), **self.engine.Settings.PRESETS.get(preset, {})}
-        kept = {spec.name for spec in self.controls.specs if spec.kind in _OWN_KINDS or spec.name == "seed"}
+        kept = {spec.name for spec in self.controls.specs if spec.kind in _OWN_KINDS or spec.name in ("seed", "mode")}
         values = {name: value for name, value in values.items() if name not in kept}
         notice = gr.skip()
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from engines.dreamstyler.stages import stage_of_timestep, unvisited_stages
 from engines.dreamstyler.styles import Style, load_style, mixed, save_style
 from engines.dreamstyler.tokens import PromptReader
 from engines.images import load_picture
+
+if TYPE_CHECKING:
+    from engines.diffusion.instant import InstantStyle
 
 __all__ = ["DreamStyler"]
 
@@ -89,7 +92,8 @@ class DreamStyler(Engine):
         self._num_train_timesteps = self._model.scheduler.config.num_train_timesteps
         self._styles: dict[Path, Style] = {}
         self._caption, self._photo, self._control = "", None, None
-        self._region = self._open_region(settings.region) if settings.region else None
+        self._region = self._open_region(settings) if settings.region else None
+        self._instant = self._prepare_instant(settings) if settings.instant_style else None
         if settings.mode == "learn":
             self._prepare_training(settings)
         if settings.mode == "restyle":
@@ -122,9 +126,16 @@ class DreamStyler(Engine):
         structure = self.models.structure()
         self._control = structure and structure.control(self._photo)
 
-    def _open_region(self, path: str) -> Tensor:
+    def _prepare_instant(self, settings: DreamStylerSettings) -> InstantStyle:
+        style = self.models.instant_style(load_picture(settings.instant_style))
+        if style is None:
+            raise EngineError("There is no instant style for these models; choose the Full models, or learn the style.")
+        return style
+
+    def _open_region(self, settings: DreamStylerSettings) -> Tensor:
         """(1, 1, h, w) in [0, 1], in the size of latents."""
-        picture = as_input(load_picture(path), self._model.size).mean(1, keepdim=True)
+        region = load_picture(settings.region)
+        picture = as_input(region, self._model.size, center_crop=settings.center_crop).mean(1, keepdim=True)
         return F.avg_pool2d(picture, self._model.factor).to(self._model.device)
 
     def _has_to_train(self, now: DreamStylerSettings) -> bool:
@@ -184,10 +195,16 @@ class DreamStyler(Engine):
             vector = mixed(style, second, share, now.style_amount, self._word, timestep, total)
             if self._region is not None:
                 weights = within(weights, self._region)
-        wanted = [pair for pair in zip(prompts, weights, strict=False) if torch.as_tensor(pair[1]).any()]
-        texts = reader([prompt for prompt, _ in wanted], vector.expand(len(wanted), -1))
-        terms = [(text[None], weight) for text, (_, weight) in zip(texts, wanted, strict=True)]
-        return Guidance(terms, now.structure)
+        told = (False, True, False, True)  # which of the predictions are to have the style
+        rows = zip(prompts, weights, told, strict=False)
+        wanted = [row for row in rows if torch.as_tensor(row[1]).any()]
+        texts = reader([prompt for prompt, _, _ in wanted], vector.expand(len(wanted), -1))
+        terms = [(text[None], weight) for text, (_, weight, _) in zip(texts, wanted, strict=True)]
+        if self._instant is None:
+            return Guidance(terms, now.structure)
+        self._instant.set_scale(now.instant_scale)
+        seen = torch.cat([self._instant.embedding[0] * has_style for _, _, has_style in wanted])
+        return Guidance(terms, now.structure, seen)
 
     # ------------------------------------------------------------------ painting
 
@@ -199,8 +216,8 @@ class DreamStyler(Engine):
         """All else that decides the picture."""
         learned = self._training.steps_done if self._training is not None else 0
         names = (
-            "prompt", "negative_prompt", "style", "style_amount", "second_style", "mix", "structure", "snapshot",
-            "guidance_scale", "style_scale", "context_scale",
+            "prompt", "negative_prompt", "style", "style_file", "style_amount", "second_style", "second_style_file",
+            "mix", "structure", "snapshot", "guidance_scale", "style_scale", "context_scale", "instant_scale",
         )  # fmt: skip
         return [learned, *(getattr(now, name) for name in names)]
 
@@ -211,7 +228,8 @@ class DreamStyler(Engine):
 
     def _new_sampler(self, num_steps: int, now: DreamStylerSettings) -> Sampler:
         strength = now.strength if self._photo is not None else 1.0
-        return Sampler(self._model, num_steps, strength=strength, control=self._control)
+        model = self._model if self._instant is None else self._instant.model
+        return Sampler(model, num_steps, strength=strength, control=self._control)
 
     def _start(self, sampler: Sampler, now: DreamStylerSettings) -> Tensor:
         random = torch.Generator().manual_seed(now.seed)

@@ -59,10 +59,6 @@ class DreamStylerSettings(EngineSettings):
         "", label="What the third shows", group="Paintings", kind="longtext", max_length=600,
         help="Everything in it that is not style. Empty: found by the captioner.",
     )  # fmt: skip
-    center_crop: bool = setting(
-        False, label="Crop to a square", group="Paintings", advanced=True,
-        help="Use the middle square of each picture; otherwise it is squashed to a square, as published.",
-    )  # fmt: skip
 
     # ------------------------------------------------------------------ Training
     training_steps: int = setting(
@@ -108,10 +104,10 @@ class DreamStylerSettings(EngineSettings):
 
     # ------------------------------------------------------------------ Style
     style: Literal[(NO_STYLE, *SHELF)] = setting(
-        NO_STYLE, label="Style", group="Style", live=True, help="A style that was learned before.",
+        NO_STYLE, label="Style", group="Style", kind="swatch", live=True, help="A style that was learned before.",
     )  # fmt: skip
     style_file: str = setting(
-        "", label="Own style", group="Style", kind="checkpoint",
+        "", label="Own style", group="Style", kind="checkpoint", live=True,
         help="A style to use instead: a file saved here, or a .bin of the released code. Nothing in it is run.",
     )  # fmt: skip
     style_amount: float = setting(
@@ -119,16 +115,26 @@ class DreamStylerSettings(EngineSettings):
         help="0 is the plain word it began with, 1 the style as learned; above, it is exaggerated.",
     )  # fmt: skip
     second_style: Literal[(NO_STYLE, *SHELF)] = setting(
-        NO_STYLE, label="Second style", group="Style", live=True, help="A style to mix with the first one.",
+        NO_STYLE, label="Second style", group="Style", kind="swatch", live=True,
+        help="A style to mix with the first one.",
     )  # fmt: skip
     second_style_file: str = setting(
-        "", label="Own second style", group="Style", kind="checkpoint", help="A file to use as the second style.",
+        "", label="Own second style", group="Style", kind="checkpoint", live=True,
+        help="A file to use as the second style.",
     )  # fmt: skip
     mix: str = setting(
         "0 0 0 1 1 1", label="Share of the second style", group="Style", live=True, max_length=300,
-        help="One number from 0 to 1 for each part of the way, from the first (structure) to the last (texture).",
+        help="From 0 to 1 for each part of the way, from the first (structure) to the last (texture).",
     )  # fmt: skip
 
+    instant_style: str = setting(
+        "", label="Instant style", group="Style", kind="image",
+        help="A picture whose style is used at once, without learning; for the Full models.",
+    )  # fmt: skip
+    instant_scale: float = setting(
+        1.0, label="Instant style weight", group="Style", live=True, minimum=0, maximum=1.5, step=0.05,
+        help="How much that picture counts. Published: 1.",
+    )  # fmt: skip
     region: str = setting(
         "", label="Where the style acts", group="Style", kind="image", advanced=True,
         help="A picture that is white where the style shall be and black where it shall not. Empty: everywhere.",
@@ -160,6 +166,10 @@ class DreamStylerSettings(EngineSettings):
     seed: int = setting(
         0, label="Seed", group="Picture", live=True, minimum=0, maximum=2**31 - 1, step=1,
         help="Of the noise it begins with. Same seed, same settings: same picture.",
+    )  # fmt: skip
+    center_crop: bool = setting(
+        False, label="Crop to a square", group="Picture", advanced=True,
+        help="Use the middle square of each picture; otherwise it is squashed to a square, as published.",
     )  # fmt: skip
 
     # ------------------------------------------------------------------ Guidance

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from engines.base import EngineError, Frame, LiveSettings
+from engines.dreamstyler.settings import DreamStylerSettings
+from engines.dreamstyler.styles import Style, save_style
 from engines.styleclip.directions_engine import StyleCLIPDirectionsSettings
 from engines.styleclipdraw import StyleCLIPDrawSettings
 from studio import Studio
@@ -75,7 +78,34 @@ class Editing(FakeEngine):
         self._step = state["step"]
 
 
-ENGINES = {engine.name: engine for engine in (Drawing, StyleDrawing, Editing)}
+class Dreaming(Editing):
+    """The fake engine on the DreamStyler tab, with the real settings; it says what it would paint."""
+
+    name = "dreamstyler"
+    title = "DreamStyler"
+    Settings = DreamStylerSettings
+    makes = "style"
+
+    def run(self, settings, live=None):
+        live = live or LiveSettings(settings)
+        while True:
+            now = live.current
+            files = [Path(getattr(now, name)).name or "none" for name in ("style_file", "region")]
+            yield Frame(
+                step=self._step,
+                steps=self._step,
+                render=lambda: np.full((64, 64, 3), 100, np.uint8),
+                status=f"{now.mode}, amount {now.style_amount:g}, mix {now.mix}, file {files[0]}, region {files[1]}",
+                is_resting=True,
+            )
+            self._step += 1
+
+    @classmethod
+    def write_model(cls, state, path):
+        save_style(Style(torch.ones(6, 192), "<s>"), path)
+
+
+ENGINES = {engine.name: engine for engine in (Drawing, StyleDrawing, Editing, Dreaming)}
 
 
 @pytest.fixture(scope="session")

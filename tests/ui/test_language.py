@@ -24,7 +24,7 @@ SPEAKING = [
     "engines/clip/prompts.py", "engines/clip/guidance.py", "engines/clipdraw", "engines/styleclipdraw", "engines/style",
     "engines/zoo/models.py", "engines/vector/svg.py", "engines/styleclip", "engines/checkpoints",
     "engines/stylegan2/checkpoint.py", "engines/stylegan2/_dialects.py", "engines/stylegan2/projector.py",
-    "engines/faces", "engines/stylegan_nada",
+    "engines/faces", "engines/stylegan_nada", "engines/diffusion", "engines/dreamstyler", "engines/unclip",
 ]  # fmt: skip
 
 
@@ -138,6 +138,8 @@ def test_every_key_is_used():
         "controls.examples.",
         "edit.",
         "domain.",
+        "dream.",
+        "unclip.",
         "way.",
         "canvas.kind.",
         "status.",

@@ -103,7 +103,7 @@ function follow() {
   if (part("picture").getAttribute("src") !== source) part("picture").src = source;
 }
 part("picture").onload = resize;
-new MutationObserver(follow).observe(element.closest(".style-card"), {
+new MutationObserver(follow).observe(element.closest(".inspector"), {
   subtree: true, childList: true, attributes: true, attributeFilter: ["src", "aria-pressed"],
 });
 watch("value", () => props.value !== own && read());

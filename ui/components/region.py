@@ -21,18 +21,19 @@ _HERE = Path(__file__).parent
 class RegionPainter(gr.HTML):
     """The control of an image setting in which white marks a part of another picture. Its value is a file, or None.
 
-    shown: CSS selectors of that picture's <img>; the first one that is on the page is painted on.
+    shown: CSS selectors of that picture's <img>; the first one that is on the page is painted on. words: where they
+    are in ui/text.
     """
 
-    def __init__(self, spec: SettingSpec, *, text: Text, shown: tuple[str, ...], **look: Any):
+    def __init__(self, spec: SettingSpec, *, text: Text, shown: tuple[str, ...], words: str = "region.", **look: Any):
         super().__init__(
             None,
             html_template=(_HERE / "region.html").read_text("utf-8"),
             js_on_load=script_with(
                 _HERE / "region.js",
                 texts={
-                    language: {**words, "label": text.wording(spec.label, language)}
-                    for language, words in text.under("region.").items()
+                    language: {**said, "label": text.wording(spec.label, language)}
+                    for language, said in text.under(words).items()
                 },
                 shown=shown,
             ),

@@ -1,14 +1,17 @@
 """Very small diffusion models with random weights, in the formats of the real ones."""
 
 import json
+from dataclasses import replace
 
 import torch
+from safetensors.torch import save_file
 
 from engines.diffusion import DiffusionModel, PixelAutoencoder, PocketDiffusion
 from engines.diffusion._diffusers import (
     AutoencoderKL,
     CLIPTextConfig,
     CLIPTextModel,
+    CLIPVisionModelWithProjection,
     ControlNetModel,
     DDIMScheduler,
     UNet2DConditionModel,
@@ -16,7 +19,12 @@ from engines.diffusion._diffusers import (
 from engines.diffusion.model import PARTS
 from training.diffusion import make_scheduler, make_tokenizer
 
+# isort: split
+from transformers import CLIPVisionConfig
+
 WIDTH = 16
+SEEN = 12
+"""Numbers in which the image encoder of an adapter tells a picture."""
 BLOCKS = {
     "block_out_channels": (16, 16), "layers_per_block": 1, "cross_attention_dim": WIDTH, "attention_head_dim": 1,
     "norm_num_groups": 8, "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
@@ -128,6 +136,36 @@ def save_blip_twin(folder) -> None:
     network.save_pretrained(folder)
     processor = BlipImageProcessor(size={"height": 32, "width": 32})
     BlipProcessor(processor, BertTokenizer(str(folder / "vocab.txt"))).save_pretrained(folder)
+
+
+def style_block_twin() -> DiffusionModel:
+    """The twin of Stable Diffusion with the attention where its style block is, on the second block of the way up."""
+    torch.manual_seed(5)
+    unet = UNet2DConditionModel(
+        sample_size=8, in_channels=4, out_channels=4, **BLOCKS, up_block_types=("UpBlock2D", "CrossAttnUpBlock2D")
+    )
+    return replace(stable_diffusion_twin(), unet=still(unet))
+
+
+def save_instant_style_twin(folder, model: DiffusionModel) -> None:
+    """In the published layout: a projection to four tokens, and keys and values for each attention to the text."""
+    torch.manual_seed(6)
+    weights = {
+        "image_proj.proj.weight": torch.randn(4 * WIDTH, SEEN), "image_proj.proj.bias": torch.randn(4 * WIDTH),
+        "image_proj.norm.weight": torch.ones(WIDTH), "image_proj.norm.bias": torch.zeros(WIDTH),
+    }  # fmt: skip
+    for number, name in enumerate(model.unet.attn_processors):
+        if "attn2" in name:
+            for kind in ("k", "v"):
+                weights[f"ip_adapter.{number}.to_{kind}_ip.weight"] = torch.randn(16, WIDTH)
+    path = folder / "models" / "ip-adapter_sd15.safetensors"
+    path.parent.mkdir(parents=True)
+    save_file(weights, path)
+    config = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=16,
+        projection_dim=SEEN,
+    )  # fmt: skip
+    CLIPVisionModelWithProjection(config).save_pretrained(path.parent / "image_encoder")
 
 
 def save_stable_diffusion_twin(folder) -> None:

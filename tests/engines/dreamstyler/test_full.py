@@ -1,6 +1,7 @@
 """Format twins of Stable Diffusion 1.5, a depth ControlNet and estimator, and BLIP, through the loaders of `Models`."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,15 +10,18 @@ from engines.base import EngineError
 from engines.dreamstyler.engine import DreamStyler
 from engines.dreamstyler.settings import DreamStylerSettings
 from engines.zoo import Models, find
-from engines.zoo.catalogue import CATALOGUE, CatalogueEntry
 from engines.zoo.models import file_sha256
 from tests.engines.diffusion.twins import (
     controlnet_twin,
     save_blip_twin,
     save_depth_twin,
+    save_instant_style_twin,
     save_stable_diffusion_twin,
     stable_diffusion_twin,
 )
+
+PLAIN = {"device": torch.device("cpu"), "instant_style": lambda picture: None}
+"""Models without an adapter."""
 
 
 @pytest.fixture
@@ -28,6 +32,7 @@ def hub(tmp_path, monkeypatch):
         "structure": lambda folder: controlnet_twin(stable_diffusion_twin()).save_pretrained(folder),
         "depth": save_depth_twin,
         "caption": save_blip_twin,
+        "instant-style": lambda folder: save_instant_style_twin(folder, stable_diffusion_twin()),
     }
     asked = {}
     for task, make in makers.items():
@@ -69,12 +74,24 @@ def test_learning_painting_and_restyling(hub, painting, tmp_path):
     assert set(asked) == {find(task, "", "full").source for task in ("diffusion", "structure", "depth", "caption")}
 
 
+def test_a_style_at_once(hub, painting):
+    models = Models("full", "cpu")
+    settings = DreamStylerSettings.parse(
+        {"mode": "paint", "prompt": "a dog", "instant_style": painting(), "num_steps": 2, "negative_prompt": "a cat"}
+    )
+    *_, last = DreamStyler(models).run(settings)
+    assert last.is_resting
+    assert {record["name"] for record in models.used} == {"Stable-Diffusion-1.5", "IP-Adapter"}
+    with pytest.raises(EngineError, match="no instant style for these models; choose the Full models"):
+        next(DreamStyler(SimpleNamespace(**PLAIN, diffusion=models.diffusion)).run(settings))
+
+
 def test_every_file_that_is_read_is_asked_for(hub):
     """Were a file missing in the list, a fresh machine would not have it."""
     from fnmatch import fnmatch
 
     folder, _ = hub
-    for task in ("diffusion", "structure", "depth", "caption"):
+    for task in ("diffusion", "structure", "depth", "caption", "instant-style"):
         entry = find(task, "", "full")
         root = folder / entry.source
         files = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
@@ -94,14 +111,14 @@ def test_no_network(monkeypatch):
 def test_the_pocket_models(model, tmp_path, monkeypatch):
     model.save(tmp_path / "diffusion" / "pocket")
     monkeypatch.setattr("engines.zoo.models.ASSETS", tmp_path)
-    entry = CatalogueEntry("pocket-diffusion", "pocket", "diffusion", "diffusion/pocket", 0, "Apache-2.0", "")
-    monkeypatch.setattr("engines.zoo.catalogue.CATALOGUE", [*CATALOGUE, entry])
     models = Models("pocket", "cpu")
     found = models.diffusion()
     assert found is models.diffusion()
-    assert found.name == models.used[0]["name"] == "pocket-diffusion"
     assert torch.equal(found.encode(["a cat"]), model.encode(["a cat"]))
+    assert [record["name"] for record in models.used] == ["pocket-diffusion"]
+    assert found.name == "pocket-diffusion"
     assert models.structure() is None
     assert models.captioner() is None
+    assert models.instant_style(None) is None
     config = json.loads((tmp_path / "diffusion" / "pocket" / "vae" / "config.json").read_text())
     assert config["_class_name"] == "PixelAutoencoder"
