@@ -33,7 +33,7 @@ from training.worlds.scenes import COLOURS
 from training.worlds.styles import STYLES, render
 from training.worlds.subjects import load_subjects
 
-FOLDER = Path("checkpoints/diffusion/pocket")
+FOLDER = Path(__file__).parents[1] / "assets" / "diffusion" / "pocket"
 SHEET = Path(__file__).parents[1] / "docs" / "pocket-diffusion-100.png"
 SEEDS = (1, 2)
 AT_ONCE = 20
