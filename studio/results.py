@@ -171,19 +171,13 @@ def _webp(run: Run, path: Path, _embed: bool) -> None:
 
 
 def _state(run: Run, path: Path, _embed: bool) -> None:
-    newest = run.log.checkpoints.newest()
-    if newest is None:
-        raise EngineError("Nothing is saved of this run yet; pause it and export again.")
-    _copy(newest, path)
+    _copy(_saved_state(run), path)
 
 
 def _model(run: Run, path: Path, _embed: bool) -> None:
-    newest = run.log.checkpoints.newest()
-    if newest is None:
-        raise EngineError("Nothing is saved of this run yet; pause it and export again.")
     from engines.state_file import load_state
 
-    run.engine.write_model(load_state(newest), path)
+    run.engine.write_model(load_state(_saved_state(run)), path)
 
 
 def _settings(run: Run, path: Path, _embed: bool) -> None:
@@ -214,6 +208,13 @@ def _frame(run: Run) -> Frame:
     if frame is None:
         raise EngineError("There is no picture yet; wait for the first step.")
     return frame
+
+
+def _saved_state(run: Run) -> Path:
+    path = run.saved_state()
+    if path is None:
+        raise EngineError("Nothing is saved of this run yet; wait for the first step.")
+    return path
 
 
 def _scene(frame: Frame) -> Scene:

@@ -33,6 +33,8 @@ CHECKPOINT_SECONDS = 3.0
 """A killed process loses at most this, the step it was in, and the time of one write."""
 CHECKPOINT_SHARE = 0.1
 """Checkpoints take at most this share of the time: very large states are written less often."""
+SAVE_PATIENCE = 30.0
+"""Seconds that an export waits for the step that is being made."""
 TIMELAPSE_SHARE = 0.1
 """The same for the pictures of the time-lapse: to draw one can take longer than to make the step."""
 
@@ -103,6 +105,7 @@ class Run:
         self._next_checkpoint = 0.0
         self._next_picture = 0.0
         self._checkpointed: int | None = None  # the newest step that is saved
+        self._save_asked = False  # somebody waits for the state of now
 
     # ------------------------------------------------------------------------------------------ looking
 
@@ -237,6 +240,17 @@ class Run:
         """A finished file, of one of `results.KINDS`, inside the run's folder; `EngineError` when it cannot be made."""
         return results.export(self, kind, self.embeds_settings() if embed_settings is None else embed_settings)
 
+    def saved_state(self) -> Path | None:
+        """The checkpoint of the step where the run stands; one at work saves it after the step it is making.
+
+        After `SAVE_PATIENCE` seconds, or when saving failed, the newest one that there is.
+        """
+        with self._changed:
+            self._save_asked = self._thread is not None
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._save_asked or self._thread is None, SAVE_PATIENCE)
+        return self.log.checkpoints.newest()
+
     def fork(self, step: int, folder: Path) -> Record:
         """Put into `folder` what a run needs to start from `step` of this one; its record, but for an id of its own."""
         with self._changed:
@@ -256,6 +270,7 @@ class Run:
         if self._thread is None:
             if self.state.at_rest:
                 self._set_state(RunState.QUEUED)
+            self._lane.join(self)  # in the order of the commands, which that of the threads need not be
             name = f"run {self.method} {self.folder.name}"
             self._thread = threading.Thread(target=self._work, name=name, daemon=True)
             self._thread.start()
@@ -300,7 +315,7 @@ class Run:
                 self._unsaved = True
                 self._hold(executor, order, RunState.RESTING)
             elif order is _Order.QUEUE:
-                self._queue_up()
+                self._queue_up(executor)
             elif order is _Order.OPEN:
                 self._open(executor)
             elif not self._advance(executor):
@@ -330,16 +345,20 @@ class Run:
         with self._changed:
             self._set_state(state)
             while self._order() is order:
+                if self._save_asked:
+                    self._save(executor)
                 # While a slider is dragged nothing is written; it is saved when the hand rests.
                 disturbed = self._changed.wait(timeout=1.0 if self._unsaved else None)
                 if self._unsaved and not disturbed:
                     self._save(executor)
 
-    def _queue_up(self) -> None:
+    def _queue_up(self, executor: LocalExecutor) -> None:
         self._lane.join(self)
         with self._changed:
             while self._order() is _Order.QUEUE:
                 self._set_state(RunState.QUEUED)
+                if self._save_asked:
+                    self._save(executor)
                 self._changed.wait()
 
     def _open(self, executor: LocalExecutor) -> None:
@@ -403,7 +422,7 @@ class Run:
             self._singles = max(0, self._singles - 1)
         self.log.losses.record(frame.step, time.monotonic() - began, frame.losses)
         self._publish(frame)
-        if time.monotonic() >= self._next_checkpoint:
+        if self._save_asked or time.monotonic() >= self._next_checkpoint:
             self._save(executor)
         self._measure(time.monotonic() - began)
         return True
@@ -472,14 +491,16 @@ class Run:
     def _save(self, executor: LocalExecutor) -> None:
         """A checkpoint of where the engine stands. The record first: a checkpoint needs the changes that led to it."""
         self._write_record()
-        if self._reopen or self._checkpointed == self.step:
-            return
-        began = time.monotonic()
-        state = executor.state_dict()
-        self._try_to_save("checkpoint", lambda: self.log.checkpoints.save(self.step, state))
-        now = time.monotonic()
-        self._checkpointed = self.step
-        self._next_checkpoint = now + max(CHECKPOINT_SECONDS, (now - began) / CHECKPOINT_SHARE)
+        if not self._reopen and self._checkpointed != self.step:
+            began = time.monotonic()
+            state = executor.state_dict()
+            self._try_to_save("checkpoint", lambda: self.log.checkpoints.save(self.step, state))
+            now = time.monotonic()
+            self._checkpointed = self.step
+            self._next_checkpoint = now + max(CHECKPOINT_SECONDS, (now - began) / CHECKPOINT_SHARE)
+        with self._changed:
+            self._save_asked = False
+            self._changed.notify_all()
 
     def _write_record(self) -> None:
         self._unsaved = False

@@ -182,12 +182,34 @@ def test_every_export_lies_in_the_folder_under_a_telling_name(run):
 def test_every_export_works_in_the_middle_of_a_run(studio, until):
     run = studio.start("fake", {"num_steps": 5000, "step_seconds": 0.005})
     until(run, lambda: run.step >= 5)
-    for kind in results.KINDS.keys() - {"state", "model"}:
+    for kind in results.KINDS:
         assert run.export(kind).stat().st_size > 0
     assert run.state is RunState.RUNNING
+    begun = run.step
+    assert load_state(run.export("state"))["step"] >= begun
     run.pause()
     until(run, RunState.PAUSED)
     assert load_state(run.export("state"))["step"] == run.step
+
+
+def test_the_state_of_a_run_that_has_just_come_to_rest(studio, until):
+    run = studio.start("fake-view", {"strokes": 2, "pen_width": 3})
+    for width in (3, 5):  # before anything was saved, and when what is saved is older than what is shown
+        run.update(pen_width=width)
+        until(run, lambda width=width: run.live.current.pen_width == width and run.state is RunState.RESTING)
+        assert load_file(run.export("model"))["points"].eq(width).all()
+
+
+def test_the_state_of_a_run_that_waits_for_the_device(studio, until):
+    first = studio.start("fake", {"num_steps": 5000, "step_seconds": 0.005})
+    until(first, lambda: first.step >= 5)
+    first.pause()
+    until(first, RunState.PAUSED)
+    second = studio.start("fake", {"num_steps": 5000, "step_seconds": 0.005})
+    until(second, RunState.RUNNING)
+    first.resume()
+    until(first, RunState.QUEUED)
+    assert load_state(first.export("state"))["step"] == first.step
 
 
 def test_nothing_can_be_exported_before_the_first_frame(studio):

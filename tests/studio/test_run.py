@@ -76,7 +76,7 @@ def test_pause_gives_the_lane_back(studio, until):
     until(first, lambda: first.step >= 2)
     first.pause()
     until(second, lambda: second.step >= 2)
-    assert first.state is PAUSED
+    until(first, PAUSED)  # the lane is free a moment before
     first.resume()
     until(first, QUEUED)
     assert first.queue_position == 1
