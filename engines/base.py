@@ -40,10 +40,11 @@ __all__ = [
 
 Kind = Literal[
     "text", "longtext", "integer", "number", "switch", "choice", "swatch", "color", "image", "svg", "checkpoint",
-    "press",
+    "press", "task",
 ]  # fmt: skip
-"""A "swatch" is a choice between pictures: its `choices` name files of engines.style.SWATCHES, or "none". A
-"checkpoint" is a file of weights. A "press" counts how often a person pressed a button."""
+"""A "task" is the choice of what a method shall do; no preset changes it. A "swatch" is a choice between pictures: its
+`choices` name files of engines.style.SWATCHES, or "none". A "checkpoint" is a file of weights. A "press" counts how
+often a person pressed a button."""
 
 
 FILE_SUFFIXES: dict[Kind, tuple[str, ...]] = {
@@ -94,7 +95,7 @@ def setting(
 
 @dataclass(frozen=True)
 class SettingSpec:
-    """One setting as page, command line and API see it. Inclusive bounds; `choices` of a "choice" or "swatch"."""
+    """One setting as page, command line and API see it. Inclusive bounds; `choices` of a choice, task or swatch."""
 
     name: str
     kind: Kind

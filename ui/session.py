@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from engines.base import Engine, EngineError, EngineSettings
 from studio import Run
 from ui import intake
 from ui.components.canvas import LiveCanvas
+from ui.components.canvas_value import refusal, run_of, showing
 from ui.components.controls import Controls
 from ui.components.examples import PromptExamples
 from ui.components.history import History
@@ -30,13 +30,12 @@ from ui.language import language_of
 __all__ = ["Session"]
 
 _MOST_REMEMBERED = 500
-_OWN_KINDS = ("text", "longtext", "image", "svg", "swatch", "checkpoint", "press")
+_OWN_KINDS = ("task", "text", "longtext", "image", "svg", "swatch", "checkpoint", "press")
 _CHOOSE_AGAIN = "?"  # no file of that name: the control stays empty, and the rules between settings are content
 # It protects nothing but the browser's own note from casual eyes, and has to stay the same: with a new one after a
 # restart, the browser could not read which run it was looking at.
 _STORAGE_SECRET = "atelier-browser-note"
 _PLUMBING: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-_nonce = count(1)
 
 
 class Session:
@@ -123,10 +122,10 @@ class Session:
         def press(canvas: Any, request: gr.Request, *values: Any) -> list[Any]:
             try:
                 fresh = change(*(self.controls.value(name, raw) for name, raw in zip(of, values, strict=True)))
-                if run_id := _run_of(canvas):
+                if run_id := run_of(canvas):
                     self._change(self.context.studio.get(run_id), dict(zip(changed, fresh, strict=True)))
             except EngineError as error:
-                return [self._refused(error, canvas, request), *(gr.skip() for _ in changed)]
+                return [refusal(self.context, error, canvas, request), *(gr.skip() for _ in changed)]
             return [gr.skip(), *fresh]
 
         inputs = [self.canvas, *(components[name] for name in of)]
@@ -149,12 +148,12 @@ class Session:
         browser = data[self._browser]
         try:
             settings = self.engine.Settings.parse(self.controls.values(data))
-            self._end(_run_of(data[self.canvas]))
+            self._end(run_of(data[self.canvas]))
             run = self.context.studio.start(self.engine.name, settings, models=data[self.models.choice])
         except EngineError as error:
-            return self._refused(error, data[self.canvas], request), gr.skip(), gr.skip()
+            return refusal(self.context, error, data[self.canvas], request), gr.skip(), gr.skip()
         browser = _remember(browser, run)
-        return _canvas_value(run), browser, {"mine": browser["mine"]}
+        return showing(run), browser, {"mine": browser["mine"]}
 
     def _end(self, run_id: str | None) -> None:
         """A new drawing ends the one before it; it stays in the history and can be resumed."""
@@ -176,10 +175,10 @@ class Session:
             return
 
         def obey(value: Any, canvas: Any, request: gr.Request) -> Any:
-            refusal = self._obey(name, value, canvas, request)
+            refused = self._obey(name, value, canvas, request)
             if not is_file:
-                return refusal or gr.skip()
-            return (None, refusal) if refusal else (gr.skip(), gr.skip())
+                return refused or gr.skip()
+            return (None, refused) if refused else (gr.skip(), gr.skip())
 
         outputs = [component, self.canvas] if is_file else [self.canvas]
         for event in _done_events(component):
@@ -190,11 +189,11 @@ class Session:
 
         def press(canvas: Any, request: gr.Request) -> Any:
             try:
-                if run_id := _run_of(canvas):
+                if run_id := run_of(canvas):
                     run = self.context.studio.get(run_id)
                     run.update(**{name: getattr(run.live.current, name) + 1})
             except EngineError as error:
-                return self._refused(error, canvas, request)
+                return refusal(self.context, error, canvas, request)
             return gr.skip()
 
         return press
@@ -203,11 +202,11 @@ class Session:
         """Check a value and hand it to the run that is shown; → what the canvas is to say when it is refused."""
         try:
             wanted = self.controls.value(name, value)
-            run_id = _run_of(canvas)
+            run_id = run_of(canvas)
             if self._specs[name].live and run_id is not None:
                 self._change(self.context.studio.get(run_id), {name: wanted})
         except EngineError as error:
-            return self._refused(error, canvas, request)
+            return refusal(self.context, error, canvas, request)
         return None
 
     def _change(self, run: Run, values: dict[str, Any]) -> None:
@@ -225,14 +224,14 @@ class Session:
     def _preset(self, preset: str, canvas: Any, request: gr.Request) -> list[Any]:
         """Defaults with the preset's changes; what a person wrote or uploaded, the task and the seed stay."""
         values = {**_defaults(self.engine.Settings), **self.engine.Settings.PRESETS.get(preset, {})}
-        kept = {spec.name for spec in self.controls.specs if spec.kind in _OWN_KINDS or spec.name in ("seed", "mode")}
+        kept = {spec.name for spec in self.controls.specs if spec.kind in _OWN_KINDS or spec.name == "seed"}
         values = {name: value for name, value in values.items() if name not in kept}
         notice = gr.skip()
         try:
-            if run_id := _run_of(canvas):
+            if run_id := run_of(canvas):
                 self._change(self.context.studio.get(run_id), values)
         except EngineError as error:
-            notice = self._refused(error, canvas, request)
+            notice = refusal(self.context, error, canvas, request)
         return [notice, *(values.get(spec.name, gr.skip()) for spec in self.controls.specs)]
 
     # ------------------------------------------------------------------ coming back to a run
@@ -266,7 +265,7 @@ class Session:
             return self._show(find(), browser)
         except EngineError as error:
             nothing = [gr.skip() for _ in range(3 + len(self.controls.components))]
-            return self._refused(error, {"run": browser["run"]}, request), *nothing
+            return refusal(self.context, error, {"run": browser["run"]}, request), *nothing
 
     def _run(self, run_id: str) -> Run:
         """The run of that id, when it is one of this tab's method."""
@@ -278,10 +277,10 @@ class Session:
     def _show(self, run: Run, browser: dict[str, Any]) -> tuple[Any, ...]:
         browser = _remember(browser, run)
         shown = self.controls.shown(run.live.current)
-        return _canvas_value(run), browser, {"mine": browser["mine"]}, run.models, *shown
+        return showing(run), browser, {"mine": browser["mine"]}, run.models, *shown
 
     def _deleted(self, canvas: Any, browser: dict[str, Any], event: gr.EventData) -> tuple[Any, Any]:
-        if _run_of(canvas) != str(event.run):
+        if run_of(canvas) != str(event.run):
             return gr.skip(), gr.skip()
         return {"run": None}, {**_checked(browser), "run": None}
 
@@ -293,7 +292,7 @@ class Session:
             run = self._run(str(event.run))
         except EngineError as error:
             nothing = [gr.skip() for _ in range(1 + len(self.controls.components))]
-            return [self._refused(error, canvas, request), *nothing]
+            return [refusal(self.context, error, canvas, request), *nothing]
         return [gr.skip(), run.models, *self.controls.shown(run.settings_at(run.step))]
 
     def _from_file(self, path: str, canvas: Any, request: gr.Request) -> list[Any]:
@@ -309,7 +308,7 @@ class Session:
             settings = self.engine.Settings.parse({**found["settings"], **files})
         except EngineError as error:
             nothing = [gr.skip() for _ in range(1 + len(self.controls.components))]
-            return [self._refused(error, canvas, request), *nothing]
+            return [refusal(self.context, error, canvas, request), *nothing]
         models = found["models"] if found.get("models") in FAMILIES else gr.skip()
         return [gr.skip(), models, *self.controls.shown(settings)]
 
@@ -319,12 +318,12 @@ class Session:
 
         def take(canvas: Any, request: gr.Request) -> tuple[Any, Any]:
             try:
-                run_id = _run_of(canvas)
+                run_id = run_of(canvas)
                 if run_id is None:
                     raise EngineError("There is no drawing on the canvas yet.")
                 path = self.context.studio.get(run_id).export("svg" if kind == "svg" else "png", embed_settings=False)
             except EngineError as error:
-                return gr.skip(), self._refused(error, canvas, request)
+                return gr.skip(), refusal(self.context, error, canvas, request)
             lent = str(intake.lend(path))
             return lent, self._obey(name, lent, canvas, request) or gr.skip()
 
@@ -336,12 +335,6 @@ class Session:
         language = language_of(request)
         choices = [self.models.translated(language), self.presets.translated(language)]
         return [*choices, *self.controls.translated(language)]
-
-    def _refused(self, error: EngineError, canvas: Any, request: gr.Request) -> dict[str, Any]:
-        """What the canvas is to say (canvas.js shows it as a toast and beside the picture); it goes on as it was."""
-        sentence = self.context.text.sentence(str(error), language_of(request))
-        value = canvas if isinstance(canvas, dict) else {"run": None}
-        return {**value, "notice": sentence, "nonce": next(_nonce)}
 
 
 # ---------------------------------------------------------------------------------------------- small things
@@ -358,15 +351,6 @@ def _done_events(component: Component) -> list[Any]:
 
 def _defaults(settings: type[EngineSettings]) -> dict[str, Any]:
     return {spec.name: spec.default for spec in settings.specs()}
-
-
-def _canvas_value(run: Run) -> dict[str, Any]:
-    return {"run": run.id, "title": run.title, "notice": "", "nonce": next(_nonce)}
-
-
-def _run_of(canvas: Any) -> str | None:
-    run = canvas.get("run") if isinstance(canvas, dict) else None
-    return run if isinstance(run, str) else None
 
 
 def _checked(browser: Any) -> dict[str, Any]:

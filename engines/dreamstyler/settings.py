@@ -33,7 +33,7 @@ class DreamStylerSettings(EngineSettings):
     }  # fmt: skip
 
     mode: Literal["learn", "paint", "restyle"] = setting(
-        "learn", label="Task", group="Task",
+        "learn", label="Task", group="Task", kind="task",
         help="learn: a style from paintings. paint: anything in a style. restyle: a picture of yours in a style.",
     )  # fmt: skip
 

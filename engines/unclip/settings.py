@@ -29,7 +29,7 @@ class UnCLIPSettings(EngineSettings):
     }  # fmt: skip
 
     operation: Literal["generate", "variations", "interpolate", "textdiff", "pca", "probe"] = setting(
-        "generate", label="Task", group="Task",
+        "generate", label="Task", group="Task", kind="task",
         help="generate: from words. variations: of a picture. interpolate: between two. textdiff: a picture along a "
         "difference of words. pca: what its first components show. probe: what a word written on it does to CLIP.",
     )  # fmt: skip

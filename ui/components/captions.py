@@ -9,7 +9,7 @@ from gradio.components import Component
 
 from engines.base import Engine, EngineError
 from ui import intake
-from ui.components.refusal import refusal
+from ui.components.canvas_value import refusal
 from ui.context import Context
 
 __all__ = ["CaptionWriter"]

@@ -145,7 +145,7 @@ class Controls:
         """Updates of all components, in their order: Gradio does not translate the choices of a drop-down by itself."""
         return [
             gr.update(choices=[(self._text.wording(choice, language), choice) for choice in spec.choices])
-            if spec.kind == "choice"
+            if spec.kind in ("choice", "task")
             else gr.skip()
             for spec in self.specs
         ]
@@ -192,6 +192,10 @@ def _choice(spec: SettingSpec, **common: Any) -> Component:
     return gr.Dropdown(list(spec.choices), value=spec.default, **common)
 
 
+def _task(spec: SettingSpec, **common: Any) -> Component:
+    return gr.Radio(list(spec.choices), value=spec.default, **common)
+
+
 def _color(spec: SettingSpec, **common: Any) -> Component:
     return gr.ColorPicker(value=spec.default, **common)
 
@@ -215,6 +219,7 @@ _MAKERS = {
     "longtext": _long_text_field,
     "switch": _switch,
     "choice": _choice,
+    "task": _task,
     "swatch": Swatches,
     "color": _color,
     "image": _image,

@@ -22,8 +22,8 @@ from engines.base import Engine, EngineError
 from engines.files import replacing
 from studio import Run
 from ui import intake
+from ui.components.canvas_value import refusal, run_of
 from ui.components.preview import jpeg, jpeg_url
-from ui.components.refusal import refusal
 from ui.context import Context
 
 __all__ = ["StyleShelf"]
@@ -131,11 +131,6 @@ def keep_style(run: Run, folder: Path) -> Path:
         with replacing(target) as temporary:
             shutil.copyfile(source, temporary)
     return path
-
-
-def run_of(canvas: Any) -> str | None:
-    run = canvas.get("run") if isinstance(canvas, dict) else None
-    return run if isinstance(run, str) else None
 
 
 def _thumbnail(path: Path) -> str:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
-from engines.base import SettingSpec
 from ui.components.captions import CaptionWriter
 from ui.components.controls import Controls
 from ui.components.region import RegionPainter
@@ -34,7 +31,7 @@ def build(context: Context) -> Session:
 
     def task(controls: Controls) -> None:
         with gr.Column(elem_classes="card-box tasks"):
-            controls.one("mode", maker=_radio)
+            controls.one("mode")
         with gr.Column(elem_classes="card-box for-learn"):
             first, *others = PAINTINGS
             controls.one(first[0], height=200)
@@ -84,7 +81,3 @@ def build(context: Context) -> Session:
     session.empties("second_style", "second_style_file")
     session.empties("photo", "region")
     return session
-
-
-def _radio(spec: SettingSpec, **common: Any) -> Component:
-    return gr.Radio(list(spec.choices), value=spec.default, **common)

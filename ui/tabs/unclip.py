@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
-from gradio.components import Component
 
-from engines.base import SettingSpec
 from ui.components.controls import Controls
 from ui.context import Context
 from ui.session import Session
@@ -22,7 +18,7 @@ def build(context: Context) -> Session:
 
     def task(controls: Controls) -> None:
         with gr.Column(elem_classes="card-box tasks six"):
-            controls.one("operation", maker=_radio)
+            controls.one("operation")
         with gr.Row(elem_classes="card-box"):
             with gr.Column(min_width=140):
                 controls.one("picture_1")
@@ -61,7 +57,3 @@ def build(context: Context) -> Session:
 
 def _on(*tasks: str) -> gr.Column:
     return gr.Column(elem_classes=["per-task", *(f"on-{task}" for task in tasks)], min_width=140)
-
-
-def _radio(spec: SettingSpec, **common: Any) -> Component:
-    return gr.Radio(list(spec.choices), value=spec.default, **common)
