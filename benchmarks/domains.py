@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.edits import Pair, sheet
+from engines.images import as_pixels
 from engines.styleclip.face import latent_of_seed
 from engines.stylegan2 import Generator
 from engines.stylegan_nada import descendant, load_domain
@@ -164,13 +165,8 @@ def measure(task: Task) -> Result:
         judges.score(task.domain, before, after),
         judges.score(task.domain, before, repainted(task.domain, before)) if is_manner else None,
         seconds,
-        list(zip(*(as_bytes(pictures[:SHOWN]) for pictures in (before, after)), strict=True)),
+        list(zip(*(as_pixels(pictures[:SHOWN]) for pictures in (before, after)), strict=True)),
     )
-
-
-def as_bytes(pictures: Tensor) -> np.ndarray:
-    """(B, 3, H, W) in [0, 1] → (B, H, W, 3) uint8."""
-    return (pictures * 255).round().byte().permute(0, 2, 3, 1).numpy()
 
 
 # ---------------------------------------------------------------------------------------------- the tables

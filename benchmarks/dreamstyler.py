@@ -29,12 +29,12 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from benchmarks.drawings import CELL, Drawing, judged
-from benchmarks.pictures import as_bytes
 from benchmarks.styles import gram_matrices, palette_distance
 from engines.diffusion import DiffusionModel
 from engines.dreamstyler.engine import DreamStyler
 from engines.dreamstyler.prompts import STYLE_PROMPT
 from engines.dreamstyler.settings import DreamStylerSettings
+from engines.images import as_pixels
 from engines.style import StyleEncoder
 from engines.zoo import Models
 from training.worlds.captioned import HELD_OUT, place
@@ -146,7 +146,7 @@ class World:
         sprites = self._atlas[[self._subjects.index(name) for name in names]]
         placed = place(sprites, 64, generator)
         named = next(one for one in STYLES if one.en == style)
-        return as_bytes(render(placed[:, :3] + 1 - placed[:, 3:], named, generator))
+        return as_pixels(render(placed[:, :3] + 1 - placed[:, 3:], named, generator))
 
     def examples(self, style: str) -> np.ndarray:
         index = torch.randperm(len(self._subjects), generator=torch.Generator().manual_seed(1))[:EXAMPLES]

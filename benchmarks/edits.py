@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from engines import ENGINES
 from engines.base import LiveSettings
+from engines.images import as_tensor
 from engines.zoo import Models
 from training.portrait_attributes import load_meter
 from training.worlds.portrait_edits import EDITS, PortraitEdit
@@ -57,8 +58,7 @@ class Meters:
         self.identity = Models("pocket", "cpu").identity()
 
     def read(self, pictures: list[np.ndarray]) -> Portraits:
-        batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-        return Portraits(self.attributes.read(batch), {})
+        return Portraits(self.attributes.read(as_tensor(np.stack(pictures))), {})
 
     @torch.no_grad()
     def score(self, edit: PortraitEdit, pairs: list[Pair], seconds: float) -> Score:
@@ -68,8 +68,8 @@ class Meters:
             if name != edit.attribute:
                 both = before.visible(name) & after.visible(name)
                 kept.append((before.choices[name] == after.choices[name])[both].float().mean())
-        faces = [torch.from_numpy(np.stack([pair[side] for pair in pairs])) for side in (0, 1)]
-        one, two = (self.identity(x.permute(0, 3, 1, 2).float() / 127.5 - 1) for x in faces)
+        faces = [np.stack([pair[side] for pair in pairs]) for side in (0, 1)]
+        one, two = (self.identity(as_tensor(side) * 2 - 1) for side in faces)
         return Score(
             after.shows(edit.attribute, edit.goal).mean().item(),
             torch.stack(kept).nanmean().item(),

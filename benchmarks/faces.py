@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.edits import DOCS, follow
+from engines.images import as_sheet
 from engines.styleclip.face import latent_of_seed
 from engines.zoo import Models
 from training.portrait_attributes import load_meter
@@ -78,8 +79,7 @@ def main() -> None:
     generator = Models("pocket", "cpu").generator()
     with torch.no_grad():
         numbered = generator.synthesis(torch.cat([latent_of_seed(generator, seed, 1.0) for seed in range(64)]))
-    sheet = (numbered / 2 + 0.5).clamp(0, 1).view(8, 8, 3, 128, 128).permute(0, 3, 1, 4, 2).reshape(1024, 1024, 3)
-    Image.fromarray((sheet * 255).round().byte().numpy()).save(DOCS / "faces.png")
+    Image.fromarray(as_sheet(numbered / 2 + 0.5, 8)).save(DOCS / "faces.png")
 
     steps = follow("styleclip-directions", list(range(41)), prompt="smiling face")
     next(steps)

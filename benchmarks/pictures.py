@@ -24,6 +24,7 @@ from torch import Tensor
 from benchmarks.drawings import REPHRASED, Drawing, contact_sheet, judged, read_prompts, summary
 from benchmarks.styles import gram_matrices
 from engines.diffusion import PocketDiffusion
+from engines.images import as_pixels
 from engines.style import StyleEncoder
 from engines.zoo import Models
 from training.worlds.captioned import PAINTED, place
@@ -55,12 +56,7 @@ class Painter:
         generator = torch.Generator().manual_seed(seed)
         parts = [prompts[start : start + AT_ONCE] for start in range(0, len(prompts), AT_ONCE)]
         pictures = [self.model.sample(part, self.num_steps, self.guidance_scale, generator) for part in parts]
-        return as_bytes(torch.cat(pictures))
-
-
-def as_bytes(pictures: Tensor) -> np.ndarray:
-    """(B, 3, H, W) in [0, 1] → (B, H, W, 3) uint8."""
-    return (pictures * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        return as_pixels(torch.cat(pictures))
 
 
 def of_subjects(paint: Painter, prompts: list[tuple[str, str]], seed: int) -> list[Drawing]:
@@ -102,7 +98,7 @@ class StyleExaminer:
         """On white, by the renderer of the training."""
         index = torch.randperm(len(self.atlas), generator=self.generator)[:count]
         placed = place(self.atlas[index], 64, self.generator)
-        return as_bytes(render(placed[:, :3] + 1 - placed[:, 3:], style, self.generator))
+        return as_pixels(render(placed[:, :3] + 1 - placed[:, 3:], style, self.generator))
 
     def nearest(self, picture: np.ndarray) -> int:
         """Place among the styles."""
@@ -115,10 +111,6 @@ class StyleExaminer:
     def _mean(self, pictures: np.ndarray) -> list[Tensor]:
         layers = zip(*[gram_matrices(self.encoder, picture) for picture in pictures], strict=True)
         return [torch.stack(layer).mean(0) for layer in layers]
-
-
-def _distance(grams: list[Tensor], means: list[Tensor]) -> Tensor:
-    return sum((own - mean).norm() / mean.norm() for own, mean in zip(grams, means, strict=True))
 
 
 def styles_right(paint: Painter, seed: int) -> tuple[float, float]:

@@ -27,6 +27,8 @@ VIEWS = {  # name → method, and how the window is
     "page-mapper": ("styleclip-mapper", LIGHT),
     "page-optimise": ("styleclip-optimize", LIGHT),
     "page-domain": ("stylegan-nada", LIGHT),
+    "page-dream": ("dreamstyler", LIGHT),
+    "page-unclip": ("unclip", LIGHT),
 }
 TABS = {  # method → the tab in the tab, where the method's own title is not that of a tab
     "styleclip-directions": ("StyleCLIP", "Global directions"),
@@ -68,6 +70,11 @@ def make_picture(page: Page, method: str, options: argparse.Namespace) -> None:
         case "stylegan-nada":
             choose(page, f"#{method}-domain", options.domain)
             make_edit(page, "", method)
+        case "dreamstyler":
+            page.locator(f"#{method}-mode input[value=paint]").click()
+            make_edit(page, options.painted, method)
+        case "unclip":
+            make_edit(page, options.prompt, method)
         case "styleclip-optimize":
             make_drawing(page, options.edit, 60, method)
 
@@ -110,6 +117,7 @@ def main() -> None:
     parser.add_argument("--edit", default="face with glasses")
     parser.add_argument("--mapper", default="hat")
     parser.add_argument("--domain", default="neon-sign")
+    parser.add_argument("--painted", default="A watercolor painting of a house on a hill")
     parser.add_argument("--steps", type=int, default=250)
     options = parser.parse_args()
     DOCS.mkdir(exist_ok=True)

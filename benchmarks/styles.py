@@ -25,7 +25,7 @@ from torch import Tensor
 
 from benchmarks.drawings import CAPTION, CELL, Drawing, Task, draw_all, judged
 from engines import ENGINES
-from engines.images import load_picture
+from engines.images import as_tensor, load_picture
 from engines.style import SWATCHES, StyleEncoder
 from engines.zoo import Models
 
@@ -70,7 +70,7 @@ def gram_matrices(encoder: StyleEncoder, picture: np.ndarray) -> list[Tensor]:
     image = Image.fromarray(picture)
     size = [max(16, round(side * SIDE / max(image.size))) for side in image.size]
     image = image.resize(size, Image.Resampling.BICUBIC)
-    x = encoder.maps(torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255)[0]
+    x = encoder.maps(as_tensor(np.asarray(image))[None])[0]
     grams = []
     for index, layer in enumerate(encoder.features):
         x = layer(x)

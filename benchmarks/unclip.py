@@ -32,11 +32,11 @@ from torch import Tensor
 
 from benchmarks.drawings import REPHRASED, Drawing, contact_sheet, judged, read_prompts, summary
 from engines.base import Frame
-from engines.unclip.diffusion import leading_timesteps, spaced_timesteps
+from engines.diffusion.process import leading_timesteps, spaced_timesteps
+from engines.images import as_pixels
 from engines.unclip.embeddings import interpolate, slerp, text_diff
 from engines.unclip.engine import UnCLIP
 from engines.unclip.model import OpenClipReader, UnCLIPModel
-from engines.unclip.pictures import to_pixels
 from engines.unclip.settings import UnCLIPSettings
 from engines.unclip.text import TextCondition
 from engines.zoo import Models
@@ -160,7 +160,7 @@ def of_prompts(painter: Painter, prompts: list[tuple[str, str]], sheets: Path | 
         for seed in SEEDS:
             pictures = painter.of_captions([prompt for prompt, _ in prompts], way, 1000 * seed)
             seen.append(features(pictures))
-            pixels = to_pixels(pictures * 2 - 1)
+            pixels = as_pixels(pictures)
             drawings.append([Drawing(*pair, image, 0.0, 0) for pair, image in zip(prompts, pixels, strict=True)])
         seconds = (time.monotonic() - started) / (len(SEEDS) * len(prompts))
         ranks = judged(sum(drawings, []))
@@ -338,7 +338,7 @@ def sheets_of(models: Models, folder: Path) -> None:
         files = {}
         for name, tensor in {"thing": pictures[0], "one": people[0], "other": people[1]}.items():
             files[name] = str(Path(place) / f"{name}.png")
-            Image.fromarray(to_pixels(tensor[None] * 2 - 1)[0]).save(files[name])
+            Image.fromarray(as_pixels(tensor)).save(files[name])
         tasks = {
             "generate": {"prompt": "a red apple", "num_pictures": 8},
             "priors": {"prompt": "a red apple", "prior": "compare", "num_pictures": 8},

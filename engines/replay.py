@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engines.images import as_pixels
 from engines.vector import Paint, composite, rasterize
 from engines.vector.path_data import format_path
 
@@ -41,8 +42,7 @@ def stroke_frames(
 
 
 def _picture(rgba, background: Sequence[float]) -> np.ndarray:
-    image = composite(rgba, background).clamp(0, 1).mul(255).round()
-    return image.byte().permute(1, 2, 0).cpu().numpy()
+    return as_pixels(composite(rgba, background))
 
 
 def format_replay_svg(scene: Scene, background: Sequence[float] | None = None, seconds: float = SECONDS) -> str:

@@ -13,9 +13,7 @@ that shape counts and not the palette alone.
 
 from __future__ import annotations
 
-import argparse
 import json
-import random
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -25,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engines.clip._open_clip import open_clip
+from training.loop import Resumable, descend, make_parser, read_options
 from training.retrieval import MEAN, STD, Examiner
 from training.schedule import learning_rate
 from training.weights import save_checkpoint, save_weights, update_average
@@ -47,10 +46,12 @@ LINF, L2 = 0.04, 2.0
 PEAK_LR, WEIGHT_DECAY, EMA = 1e-3, 0.03, 0.999
 
 
-class Trainer:
+class Trainer(Resumable):
+    kept = ("model", "average", "optimizer")
+
     def __init__(self, batches: int, seed: int, device: str, *, robust: bool = True):
-        torch.manual_seed(seed)
-        self.batches, self.seed, self.device, self.robust = batches, seed, device, robust
+        super().__init__(batches, seed, device)
+        self.robust = robust
         self.subjects = load_subjects()
         self.composer = make_composer(self.subjects)
         open_clip.add_model_config(ASSETS / f"{MODEL}.json")
@@ -61,12 +62,10 @@ class Trainer:
         width = self.model.visual.output_dim
         self.anchors = torch.nn.Parameter(torch.randn(len(self.subjects), width, device=device) / width**0.5)
         self.optimizer = torch.optim.AdamW(_groups(self.model, self.anchors), lr=PEAK_LR, betas=(0.9, 0.98), fused=True)
-        self.batch = 0
 
     def step(self) -> dict[str, float]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.batch)
+        generator, rng = self.chances()
         index = torch.randperm(len(self.subjects), generator=generator)[:BATCH]
-        rng = random.Random(self.seed * 7_919 + self.batch)
         captions = self.tokenizer([caption(self.subjects[i], rng) for i in index.tolist()]).to(self.device)
         pictures = self.composer(index, generator).to(self.device)
         index = index.to(self.device)
@@ -78,7 +77,6 @@ class Trainer:
         text = None
         report = {}
         for number in range(PASSES):
-            self._set_rate((self.batch + number / PASSES) / self.batches)
             image = (pictures + delta).clamp(0, 1).requires_grad_(True)
             features = self._encode(
                 torch.cat([image, shuffle_patches(pictures[:SHUFFLED], generator)]) if number == 0 else image
@@ -88,12 +86,9 @@ class Trainer:
                     text = self.model.encode_text(captions)
                 text = F.normalize(text.float(), dim=-1)
             loss, accuracy = self._loss(features, text, index)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimizer.step()
-            decay = min(EMA, (1 + self.batch) / (10 + self.batch))
-            update_average(self.average.state_dict().values(), self.model.state_dict().values(), decay)
+            progress = (self.batch + number / PASSES) / self.batches
+            descend(loss, self.optimizer, learning_rate(PEAK_LR, progress, warm_up=0.03, last=0.02), self.model)
+            update_average(self.average, self.model, min(EMA, (1 + self.batch) / (10 + self.batch)))
             text = text.detach()
             delta = ascend(delta, image.grad, radius * share, uses_linf)
             report[f"loss{number}"], report[f"accuracy{number}"] = loss.item(), accuracy
@@ -121,26 +116,12 @@ class Trainer:
             naming = naming + F.cross_entropy(scale * text @ anchors.T, index)
         return contrastive + naming, (by_subject.argmax(1) == index).float().mean().item()
 
-    def _set_rate(self, progress: float) -> None:
-        rate = learning_rate(PEAK_LR, progress, warm_up=0.03, last=0.02)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-
     def state_dict(self) -> dict:
-        return {
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "anchors": self.anchors.data,
-            "batch": self.batch,
-        }
+        return super().state_dict() | {"anchors": self.anchors.data}
 
     def load_state_dict(self, state: dict) -> None:
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        super().load_state_dict(state)
         self.anchors.data.copy_(state["anchors"])
-        self.batch = state["batch"]
 
 
 def make_composer(subjects: list[Subject]) -> Composer:
@@ -175,19 +156,11 @@ def _groups(model, anchors) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, default=1250)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    weights = ASSETS / f"{MODEL}.safetensors"
+    parser = make_parser(__doc__, batches=1250, seed=1, folder=Path("checkpoints/clip"), export=weights)
     parser.add_argument("--clean", action="store_true", help="nothing perturbed: the baseline of the ablation")
-    parser.add_argument("--folder", type=Path, default=Path("checkpoints/clip"))
-    parser.add_argument("--export", type=Path, default=ASSETS / f"{MODEL}.safetensors")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-
+    options = read_options(parser)
     trainer = Trainer(options.batches, options.seed, options.device, robust=not options.clean)
-    options.folder.mkdir(parents=True, exist_ok=True)
     last = options.folder / "last.pt"
     if last.exists():
         trainer.load_state_dict(torch.load(last, weights_only=True, map_location=options.device))

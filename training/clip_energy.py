@@ -17,10 +17,7 @@ Per batch, with t the texts (names or captions) and all similarities cosines:
 
 from __future__ import annotations
 
-import argparse
 import json
-import random
-import time
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -35,10 +32,11 @@ from engines.clip.augment import apply_views, random_views
 from engines.clip.guidance import SCALE, certainties
 from engines.vector import composite, rasterize
 from training.clip import ASSETS, MODEL, ascend, evaluate, make_composer, shuffle_patches
+from training.loop import Resumable, descend, make_parser, read_options, train
 from training.portrait_pool import PortraitPool
 from training.retrieval import MEAN, STD, name_embeddings
 from training.schedule import learning_rate
-from training.weights import load_weights, save_checkpoint, save_weights, update_average
+from training.weights import load_weights, save_weights, update_average
 from training.worlds.captions import caption, styled
 from training.worlds.portrait_captions import ASKED, Saying, attribute_phrases, describe
 from training.worlds.portraits import Portraits
@@ -159,10 +157,12 @@ class Drawings:
         self.age, self.names = state["age"], state["names"].cpu()
 
 
-class EnergyTrainer:
+class EnergyTrainer(Resumable):
+    kept = ("model", "average", "optimizer", "drawings")
+
     def __init__(self, batches: int, seed: int, start: Path, copies: Path, device: str, peak_rate: float = PEAK_LR):
-        torch.manual_seed(seed)
-        self.batches, self.seed, self.batch, self.device, self.peak_rate = batches, seed, 0, device, peak_rate
+        super().__init__(batches, seed, device)
+        self.peak_rate = peak_rate
         self.subjects = load_subjects()
         self.composer = make_composer(self.subjects)
         self.copies = StrokeCopies.cached(self.composer.atlas, copies)
@@ -183,7 +183,7 @@ class EnergyTrainer:
         self.gallery = PortraitPool(PAINTINGS, self.composer.size, torch.Generator().manual_seed(seed))
 
     def step(self) -> dict[str, float]:
-        self.rng = random.Random(self.seed * 7_919 + self.batch)
+        _, self.rng = self.chances()
         if self.batch % REFRESH == 0:
             self.names = name_embeddings(self.model.eval(), self.tokenizer, self.subjects, self.device)
         slots = torch.arange(DRAWN) + DRAWN * (self.batch % (POOL // DRAWN))
@@ -323,65 +323,36 @@ class EnergyTrainer:
 
     def _descend(self, loss: Tensor) -> None:
         rate = learning_rate(self.peak_rate, self.batch / self.batches, warm_up=0.03, first=0.01, last=0.01)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["share"]
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        update_average(self.average.state_dict().values(), self.model.state_dict().values(), EMA)
+        descend(loss, self.optimizer, rate, self.model)
+        update_average(self.average, self.model, EMA)
+
+    def export(self, path: Path) -> None:
+        """The averaged model as fp16."""
+        save_weights(self.average, path)
+
+    def sheet(self) -> Image.Image:
+        """How the tower draws."""
+        return self.drawings.sheet()
 
     def state_dict(self) -> dict:
-        return {
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "drawings": self.drawings.state_dict(),
-            "names": self.names,
-            "generator": self.generator.get_state(),
-            "batch": self.batch,
-        }
+        return super().state_dict() | {"names": self.names, "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.drawings.load_state_dict(state["drawings"])
+        super().load_state_dict(state)
         self.generator.set_state(state["generator"].cpu())
-        self.batch, self.names = state["batch"], state["names"]
+        self.names = state["names"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, default=4000)
-    parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    folder = Path("checkpoints/clip")
+    parser = make_parser(__doc__, batches=4000, seed=2, folder=folder, export=folder / "energy.safetensors")
     parser.add_argument("--peak-rate", type=float, default=PEAK_LR, help="learning rate after the warm-up")
     parser.add_argument("--start", type=Path, default=ASSETS / f"{MODEL}.safetensors", help="weights to begin from")
-    parser.add_argument("--folder", type=Path, default=Path("checkpoints/clip"))
-    parser.add_argument("--export", type=Path, default=Path("checkpoints/clip/energy.safetensors"))
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = read_options(parser)
     copies = options.folder / "stroke_copies.pt"
     trainer = EnergyTrainer(options.batches, options.seed, options.start, copies, options.device, options.peak_rate)
-    last = options.folder / "energy.pt"
-    if last.exists():
-        trainer.load_state_dict(torch.load(last, weights_only=True, map_location=options.device))
-    saved = time.monotonic()
-    while trainer.batch < options.batches:
-        started = time.monotonic()
-        report = trainer.step()
-        if trainer.batch % 10 == 0:
-            numbers = "  ".join(f"{name} {value:.3f}" for name, value in report.items())
-            print(f"batch {trainer.batch}  {time.monotonic() - started:.2f} s  {numbers}", flush=True)
-        if time.monotonic() - saved > 240 or trainer.batch == options.batches:
-            saved = time.monotonic()
-            save_checkpoint(trainer, last)
-            save_weights(trainer.average, options.export)
-            trainer.drawings.sheet().save(options.folder / "drawings.png")
-    scores = evaluate(trainer)
-    print(json.dumps({"batch": trainer.batch, **scores}), flush=True)
+    train(trainer, options.folder / "energy.pt", export=options.export, sheet=options.folder / "drawings.png")
+    print(json.dumps({"batch": trainer.batch, **evaluate(trainer)}), flush=True)
 
 
 if __name__ == "__main__":

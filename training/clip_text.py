@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from engines.clip._open_clip import open_clip
 from training.clip import ASSETS, MODEL
+from training.loop import descend
 from training.retrieval import name_embeddings
 from training.schedule import learning_rate
 from training.weights import load_weights, save_weights, update_average
@@ -56,8 +57,7 @@ class TextTrainer:
         self.names = name_embeddings(self.teacher, self.tokenizer, self.subjects)
         self.model = deepcopy(self.teacher)
         self.tower = text_tower(self.model)
-        for parameter in self.tower:
-            parameter.requires_grad_(True)
+        self.tower.requires_grad_(True)
         self.average = deepcopy(self.model)
         self.optimizer = torch.optim.AdamW(self.tower, lr=PEAK_LR, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98))
 
@@ -73,7 +73,9 @@ class TextTrainer:
         naming = (F.cross_entropy(scores[0], index) + F.cross_entropy(scores[1], index)) / 2
         near = 1 - (sentence * F.normalize(self.names[:, index].sum(0), dim=1)).sum(1).mean()
         away = 1 - (stayed * before).sum(1).mean()
-        self._descend(naming + near + STAY * away)
+        rate = learning_rate(PEAK_LR, self.batch / self.batches, warm_up=0.05, first=0.01)
+        descend(naming + near + STAY * away, self.optimizer, rate, self.tower)
+        update_average(text_tower(self.average), self.tower, EMA)
         accuracy = (scores[0].argmax(1) == index).float().mean()
         self.batch += 1
         return {"naming": naming.item(), "accuracy": accuracy.item(), "near": near.item(), "away": away.item()}
@@ -106,19 +108,9 @@ class TextTrainer:
             features = model.encode_text(self.tokenizer(texts))
         return F.normalize(features.float(), dim=-1)
 
-    def _descend(self, loss: Tensor) -> None:
-        rate = learning_rate(PEAK_LR, self.batch / self.batches, warm_up=0.05, first=0.01)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.tower, 1.0)
-        self.optimizer.step()
-        update_average(text_tower(self.average), self.tower, EMA)
 
-
-def text_tower(model: nn.Module) -> list[nn.Parameter]:
-    return [parameter for name, parameter in model.named_parameters() if not name.startswith("visual.")]
+def text_tower(model: nn.Module) -> nn.ParameterList:
+    return nn.ParameterList(parameter for name, parameter in model.named_parameters() if not name.startswith("visual."))
 
 
 def main() -> None:

@@ -2,17 +2,13 @@
 a GPU. It writes a folder in the layout of Stable Diffusion.
 
 The text encoder begins as the text tower of the pocket CLIP, as Stable Diffusion's is CLIP's, and goes on learning; the
-U-Net begins from nothing. The network sees x_t = √ᾱ x + √(1 − ᾱ) n and the timestep, and answers with x itself
-(prediction type "sample"). Timesteps are drawn as flow times, t = sigmoid(N(0, 1)), by t = √(1 − ᾱ) / (√ᾱ + √(1 − ᾱ)),
-and the loss is ‖x̂ − x‖² / max(t, 0.1)²: flow matching with prediction of x (arXiv 2403.03206, 2511.13720), so that
-every scheduler of diffusers can drive what comes out.
+U-Net begins from nothing. The network predicts the clean picture, with the noise and the loss of `training.flow`, so
+that every scheduler of diffusers can drive what comes out.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import random
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -32,7 +28,10 @@ from engines.diffusion._diffusers import (
 )
 from engines.diffusion.pocket import tokens
 from training.clip import ASSETS, MODEL
-from training.weights import load_weights, save_checkpoint, update_average
+from training.flow import Flow
+from training.loop import Resumable, descend, make_parser, read_options, train
+from training.schedule import average_decay, level_learning_rate
+from training.weights import load_weights, update_average
 from training.worlds.captioned import CaptionedWorld
 from training.worlds.emoji import sprite_atlas
 from training.worlds.subjects import load_subjects
@@ -46,9 +45,6 @@ TIMESTEPS = 1000
 BATCH = 64
 UNTOLD = 0.1
 """Share of pictures that are learned without their caption, for classifier-free guidance."""
-EVENLY = 0.1
-"""Share of timesteps that are drawn evenly: of the first and the last ones, where inversion and sampling begin, flow
-times hardly bring any."""
 PEAK_LR, TEXT_SHARE, WARM_UP, DECAY, LAST = 1e-3, 0.25, 100, 0.3, 0.05
 """The rate rises for WARM_UP batches, and falls over the last DECAY of all to LAST of its peak; the text encoder's is
 TEXT_SHARE of it."""
@@ -76,10 +72,11 @@ class Denoiser(nn.Module):
         return self.unet(noisy, timesteps, self.text_encoder(ids).last_hidden_state).sample
 
 
-class DiffusionTrainer:
+class DiffusionTrainer(Resumable):
+    kept = ("denoiser", "average", "optimizer")
+
     def __init__(self, batches: int, seed: int, device: str):
-        torch.manual_seed(seed)
-        self.batches, self.seed, self.device, self.batch = batches, seed, device, 0
+        super().__init__(batches, seed, device)
         subjects = load_subjects()
         self.world = CaptionedWorld(subjects, sprite_atlas(subjects), SIZE)
         self.tokenizer, self.vae, self.scheduler = make_tokenizer(), make_autoencoder(), make_scheduler()
@@ -93,45 +90,26 @@ class DiffusionTrainer:
             ],
             lr=PEAK_LR, weight_decay=0.0, betas=(0.9, 0.99), fused=True,
         )  # fmt: skip
-        signal = self.scheduler.alphas_cumprod
-        self.signal, self.noise = signal.sqrt(), (1 - signal).sqrt()
-        self.flow_times = self.noise / (self.signal + self.noise)
+        self.flow = Flow(self.scheduler.alphas_cumprod)
 
     def step(self) -> dict[str, float]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.batch)
-        rng = random.Random(self.seed * 7_919 + self.batch)
+        generator, rng = self.chances()
         started = time.monotonic()
         pictures, captions = self.world(BATCH, generator, rng)
         rendered = time.monotonic() - started
         captions = ["" if rng.random() < UNTOLD else caption for caption in captions]
         ids = tokens(self.tokenizer, captions).to(self.device)
         latents = self.vae.encode(pictures * 2 - 1).latent_dist.mode()
-        timesteps = self._timesteps(generator)
-        signal, noise, flow_time = (
-            values[timesteps].view(-1, 1, 1, 1) for values in (self.signal, self.noise, self.flow_times)
-        )
-        noisy = signal * latents + noise * torch.randn(latents.shape, generator=generator)
+        timesteps = self.flow.timesteps(BATCH, generator)
+        noisy = self.flow.noised(latents, timesteps, generator)
         with torch.autocast(self.device, torch.bfloat16):
             predicted = self.denoiser(noisy.to(self.device), timesteps.to(self.device), ids)
-        error = (predicted.float() - latents.to(self.device)).square().mean((1, 2, 3))
-        loss = (error / flow_time.flatten().clamp_min(0.1).square().to(self.device)).mean()
-
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.batch, self.batches) * group["share"]
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.denoiser.parameters(), 1.0)
-        self.optimizer.step()
-        decay = min(EMA, self.batch / (self.batch + 20))
-        update_average(self.average.state_dict().values(), self.denoiser.state_dict().values(), decay)
+        loss = self.flow.loss(predicted, latents.to(self.device), timesteps)
+        rate = level_learning_rate(PEAK_LR, self.batch, self.batches, warm_up=WARM_UP, fall=DECAY, last=LAST)
+        descend(loss, self.optimizer, rate, self.denoiser)
+        update_average(self.average, self.denoiser, average_decay(EMA, self.batch))
         self.batch += 1
         return {"loss": loss.item(), "rendered": rendered}
-
-    def _timesteps(self, generator: torch.Generator) -> Tensor:
-        """(BATCH,) int64."""
-        by_flow = nearest(self.flow_times, torch.randn(BATCH, generator=generator).sigmoid())
-        evenly = torch.randint(TIMESTEPS, (BATCH,), generator=generator)
-        return torch.where(torch.rand(BATCH, generator=generator) < EVENLY, evenly, by_flow)
 
     def model(self) -> PocketDiffusion:
         """The averaged model, as it is shipped but in float32."""
@@ -149,31 +127,6 @@ class DiffusionTrainer:
         pictures = self.model().sample(list(SHEET), 12, 3.0, torch.Generator().manual_seed(0)).cpu()
         tiled = pictures.unflatten(0, (-1, COLUMNS)).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)
         return Image.fromarray((tiled * 255).round().byte().numpy())
-
-    def state_dict(self) -> dict:
-        return {
-            "denoiser": self.denoiser.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "batch": self.batch,
-        }
-
-    def load_state_dict(self, state: dict) -> None:
-        self.denoiser.load_state_dict(state["denoiser"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.batch = state["batch"]
-
-
-def learning_rate(batch: int, batches: int) -> float:
-    """Level but for its two ends, so that a training can be lengthened until the fall begins."""
-    fall = min(1.0, (batches - batch) / (DECAY * batches))
-    return PEAK_LR * min(1.0, (batch + 1) / WARM_UP) * (LAST + (1 - LAST) * fall)
-
-
-def nearest(table: Tensor, values: Tensor) -> Tensor:
-    """Place of the entry of a rising `table` that is nearest to each value, int64."""
-    return torch.searchsorted((table[1:] + table[:-1]) / 2, values)
 
 
 # ------------------------------------------------------------------------------------------------------------ parts
@@ -269,40 +222,10 @@ _LAYER = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, default=6000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--folder", type=Path, default=Path("checkpoints/diffusion"))
-    parser.add_argument("--export", type=Path, default=Path("checkpoints/diffusion/pocket"))
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    folder = Path("checkpoints/diffusion")
+    options = read_options(make_parser(__doc__, batches=6000, seed=1, folder=folder, export=folder / "pocket"))
     trainer = DiffusionTrainer(options.batches, options.seed, options.device)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    last = options.folder / "last.pt"
-    if last.exists():
-        trainer.load_state_dict(torch.load(last, weights_only=True, map_location=options.device))
-    saved, looked = time.monotonic(), time.process_time()
-    losses = []
-    while trainer.batch < options.batches:
-        started = time.monotonic()
-        report = trainer.step()
-        losses = [*losses, report["loss"]][-50:]
-        if trainer.batch % 10 == 0:
-            seconds, mean = time.monotonic() - started, sum(losses) / len(losses)
-            print(
-                f"batch {trainer.batch}  {seconds:.2f} s, rendered in {report['rendered']:.2f} s  loss {mean:.4f}",
-                flush=True,
-            )
-        done = trainer.batch == options.batches
-        if time.monotonic() - saved > 240 or done:
-            saved = time.monotonic()
-            save_checkpoint(trainer, last)
-            trainer.export(options.export)
-        if time.process_time() - looked > 600 or done:  # of its own time: on a busy machine the sheets would eat it up
-            looked = time.process_time()
-            trainer.sheet().save(options.folder / "sheet.png")
+    train(trainer, options.folder / "last.pt", export=options.export, sheet=options.folder / "sheet.png")
 
 
 if __name__ == "__main__":

@@ -9,17 +9,17 @@ from portraits and from emoji, so that it goes by how and not by what is painted
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.loop import Resumable, descend, train
 from training.portrait_attributes import vary
 from training.portrait_pool import PortraitPool
 from training.schedule import learning_rate
-from training.weights import load_weights, save_checkpoint, save_weights
+from training.weights import load_weights, save_weights
 from training.worlds.painter import paint
 from training.worlds.portraits import sample_portraits
 from training.worlds.styles import STYLES, apply_styles, render
@@ -78,12 +78,13 @@ def _layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 # ---------------------------------------------------------------------------------------------- training
 
 
-class Trainer:
+class Trainer(Resumable):
+    kept = ("judge", "optimizer")
+
     def __init__(self, batches: int, seed: int):
         from training.worlds.emoji import Composer, sprite_atlas  # needs the emoji font; judging does not
 
-        torch.manual_seed(seed)
-        self.batches, self.seed, self.batch = batches, seed, 0
+        super().__init__(batches, seed, "cpu")
         subjects = load_subjects()[::EVERY]
         recolourable = torch.tensor([not subject.colour_named for subject in subjects])
         self.composer = Composer(sprite_atlas(subjects), recolourable, PAINTED)
@@ -91,20 +92,16 @@ class Trainer:
         self.judge = DomainJudge().to(memory_format=torch.channels_last).train()
         self.optimizer = torch.optim.AdamW(self.judge.parameters(), lr=PEAK_LR, weight_decay=WEIGHT_DECAY, fused=True)
 
-    def step(self) -> tuple[float, float]:
+    def step(self) -> dict[str, float]:
         """Loss, and the share named rightly."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.batch)
+        generator, _ = self.chances()
         pictures, manners = self._pictures(generator)
         with torch.autocast("cpu", torch.bfloat16):
             logits = self.judge(jitter(vary(pictures, generator), generator))
         loss = F.cross_entropy(logits.float(), manners, label_smoothing=0.05)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(PEAK_LR, self.batch / self.batches, 0.05, first=0.01)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
+        descend(loss, self.optimizer, learning_rate(PEAK_LR, self.batch / self.batches, 0.05, first=0.01))
         self.batch += 1
-        return loss.item(), (logits.argmax(1) == manners).float().mean().item()
+        return {"loss": loss.item(), "right": (logits.argmax(1) == manners).float().mean().item()}
 
     def _pictures(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """(BATCH, 3, SIZE, SIZE) in [0, 1], and the places in MANNERS of how they are painted."""
@@ -117,14 +114,6 @@ class Trainer:
         manners[torch.randperm(BATCH, generator=generator)[:LEFT_PLAIN]] = len(STYLES)
         painted = apply_styles(plain, torch.where(manners < len(STYLES), manners, -1), generator)
         return F.interpolate(painted, (SIZE, SIZE), mode="area"), manners
-
-    def state_dict(self) -> dict:
-        return {"judge": self.judge.state_dict(), "optimizer": self.optimizer.state_dict(), "batch": self.batch}
-
-    def load_state_dict(self, state: dict) -> None:
-        self.judge.load_state_dict(state["judge"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.batch = state["batch"]
 
 
 def jitter(pictures: Tensor, generator: torch.Generator) -> Tensor:
@@ -160,17 +149,7 @@ def main() -> None:
 
     trainer = Trainer(options.batches, options.seed)
     options.folder.mkdir(parents=True, exist_ok=True)
-    last = options.folder / "last.pt"
-    if last.exists():
-        trainer.load_state_dict(torch.load(last, weights_only=True))
-    saved = time.monotonic()
-    while trainer.batch < options.batches:
-        loss, right = trainer.step()
-        if trainer.batch % 25 == 0:
-            print(f"batch {trainer.batch}  {loss:.3f}  {right:.2f} right", flush=True)
-        if time.monotonic() - saved > 60 or trainer.batch == options.batches:
-            saved = time.monotonic()
-            save_checkpoint(trainer, last)
+    train(trainer, options.folder / "last.pt", every=25)
     save_weights(trainer.judge, options.export)
     right = accuracy(DomainJudge.load(options.export))
     print({manner: round(share, 3) for manner, share in right.items()})

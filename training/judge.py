@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from training.loop import descend
 from training.schedule import learning_rate
 from training.weights import load_weights, save_weights
 from training.worlds.subjects import load_subjects
@@ -130,14 +131,10 @@ def train(steps: int, seed: int, batch: int = 128, peak_rate: float = 2e-3) -> J
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
         index = torch.randint(len(subjects), (batch,), generator=generator)
         pictures = compose(atlas[index], recolourable[index], generator)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(peak_rate, step, warm_up=200, end=steps, last=0.01)
         with torch.autocast("cpu", torch.bfloat16):
             logits = judge(pictures.contiguous(memory_format=torch.channels_last))
         loss = F.cross_entropy(logits.float(), index, label_smoothing=0.1)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        descend(loss, optimizer, learning_rate(peak_rate, step, warm_up=200, end=steps, last=0.01))
         if step % 100 == 0:
             accuracy = (logits.argmax(1) == index).float().mean().item()
             print(

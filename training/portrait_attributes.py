@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.loop import descend
 from training.portrait_pool import PortraitPool
 from training.schedule import learning_rate
 from training.weights import load_weights, save_weights
@@ -85,11 +86,7 @@ def train(batches: int, seed: int, device: str) -> AttributeMeter:
         for name in ATTRIBUTES:
             shown = people.visible(name)
             losses.append(F.cross_entropy(logits[name][shown].float(), people.choices[name][shown].to(device)))
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(PEAK_LR, batch / batches, 0.05, first=0.01)
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(losses).sum().backward()
-        optimizer.step()
+        descend(torch.stack(losses).sum(), optimizer, learning_rate(PEAK_LR, batch / batches, 0.05, first=0.01))
         if batch % 50 == 0:
             print(f"batch {batch}  {torch.stack(losses).mean().item():.4f}", flush=True)
     return meter.eval()

@@ -26,7 +26,7 @@ from engines.clip.guidance import ClipGuide
 from engines.styleclip.face import latent_of_seed
 from engines.stylegan2 import Generator
 from engines.stylegan_nada.delta import Change, Domain, descendant, save_domain
-from engines.stylegan_nada.engine import as_sheet
+from engines.stylegan_nada.engine import sheet_of
 from engines.stylegan_nada.settings import StyleGANNadaSettings
 from engines.stylegan_nada.training import NadaTraining
 from engines.zoo import Models
@@ -180,7 +180,7 @@ def main() -> None:
                 settings = settings_for(domain, num_steps=options.steps, **shown)
                 made = train(models, settings, options.export / f"{domain.name}.safetensors")
             generator = descendant(models.generator(), made.change)
-            sheet = as_sheet(faces(generator, settings.truncation_psi))
+            sheet = sheet_of(faces(generator, settings.truncation_psi))
             Image.fromarray(sheet).save(options.folder / f"{domain.name}.png")
 
 

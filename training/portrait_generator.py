@@ -25,6 +25,7 @@ from torch import Tensor
 from engines.stylegan2.checkpoint import save_generator
 from engines.stylegan2.generator import Generator, GeneratorConfig, block_channels, normalize_second_moment
 from engines.stylegan2.style_space import is_torgb
+from training.loop import Resumable, descend
 from training.schedule import learning_rate
 from training.weights import save_checkpoint, update_average
 from training.worlds.painter import paint
@@ -92,11 +93,12 @@ class Gallery:
         self.filled = min(self.filled + count, POOL)
 
 
-class SynthesisTrainer:
+class SynthesisTrainer(Resumable):
+    kept = ("model", "average", "optimizer")
+
     def __init__(self, seed: int, device: str, phases: tuple[tuple[int, float, float], ...] = PHASES):
-        torch.manual_seed(seed)
-        self.phases, self.seed, self.device, self.batch = phases, seed, device, 0
-        self.batches = sum(batches for batches, _, _ in phases)
+        super().__init__(sum(batches for batches, _, _ in phases), seed, device)
+        self.phases = phases
         self.rotation = rotation().to(device)
         self.model = Generator(CONFIG).to(device)
         self.affines = {name: self.model.synthesis.get_submodule(name).affine for name in self.model.synthesis.rows}
@@ -108,20 +110,15 @@ class SynthesisTrainer:
         self.gallery = Gallery(device)
 
     def step(self) -> float:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.batch)
+        generator, _ = self.chances()
         latents, pictures = self.gallery.batch(generator)
         with torch.autocast(self.device, torch.bfloat16):
             painted = self.model.synthesis(self._wide(latents), noise="none")
         distance = pyramid_distance(painted.float(), pictures)
         peak, progress, sparsity = self._phase()
         loss = distance + sparsity * self._breadth() if sparsity else distance
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(peak, progress, warm_up=0.01, first=0.05, last=0.01)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        slow, fast = self.average.state_dict().values(), self.model.state_dict().values()
-        update_average(slow, fast, min(EMA, (1 + self.batch) / (10 + self.batch)))
+        descend(loss, self.optimizer, learning_rate(peak, progress, warm_up=0.01, first=0.05, last=0.01))
+        update_average(self.average, self.model, min(EMA, (1 + self.batch) / (10 + self.batch)))
         self.batch += 1
         return distance.item()
 
@@ -154,20 +151,6 @@ class SynthesisTrainer:
         sheet = rows.permute(0, 3, 1, 4, 2).reshape(4 * SIZE, 10 * SIZE, 3)
         Image.fromarray((sheet * 255).round().byte().cpu().numpy()).save(path)
         return -10 * (painted - truth).square().mean().log10().item()
-
-    def state_dict(self) -> dict:
-        return {
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "batch": self.batch,
-        }
-
-    def load_state_dict(self, state: dict) -> None:
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.batch = state["batch"]
 
 
 def train_mapping(generator: Generator, batches: int, device: str) -> float:

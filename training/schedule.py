@@ -1,10 +1,10 @@
-"""The learning rate over a training."""
+"""The learning rate over a training, and how long the average of the weights remembers."""
 
 from __future__ import annotations
 
 import math
 
-__all__ = ["learning_rate"]
+__all__ = ["average_decay", "learning_rate", "level_learning_rate"]
 
 
 def learning_rate(
@@ -17,3 +17,18 @@ def learning_rate(
     """
     fall = (1 + math.cos(math.pi * min(progress, end) / end)) / 2
     return peak * min(1.0, progress / warm_up + first) * (last + (1 - last) * fall)
+
+
+def level_learning_rate(peak: float, batch: int, batches: int, *, warm_up: int, fall: float, last: float) -> float:
+    """`peak` but for its two ends, so that a training can be lengthened until the fall begins; both ends are linear.
+
+    batch, warm_up: in batches, the first is 0.
+    fall: share of all `batches` over which the rate falls at the end; last: what is left of it then, from 0 to 1.
+    """
+    left = min(1.0, (batches - batch) / (fall * batches))
+    return peak * min(1.0, (batch + 1) / warm_up) * (last + (1 - last) * left)
+
+
+def average_decay(decay: float, batch: int) -> float:
+    """`decay`, for `update_average`, but less at first, so that the average soon forgets how the weights began."""
+    return min(decay, batch / (batch + 20))

@@ -2,16 +2,15 @@
 edges of a picture when the pocket text-to-image model paints it anew.
 
 ControlNet (Zhang et al., arXiv 2302.05543, §3): a copy of the U-Net's encoder that also sees the edges, and whose
-outputs enter the frozen U-Net through convolutions that are zero at first. Pictures, noise and loss are those of
-`training.diffusion`; the edges are those of the clean picture. Half of the pictures are learned without their caption
-(§3.4), so that the edges alone come to say what there is. Train it anew after the text-to-image model.
+outputs enter the frozen U-Net through convolutions that are zero at first. Pictures are those of `training.diffusion`,
+noise and loss those of `training.flow`; the edges are those of the clean picture. Half of the pictures are learned
+without their caption (§3.4), so that the edges alone come to say what there is. Train it anew after the text-to-image
+model.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
-import time
 from copy import deepcopy
 from pathlib import Path
 
@@ -24,9 +23,10 @@ from engines.diffusion._diffusers import ControlNetModel
 from engines.diffusion.pocket import tokens
 from engines.diffusion.structure import edges
 from engines.zoo.catalogue import ASSETS
-from training.diffusion import EVENLY, nearest
-from training.schedule import learning_rate
-from training.weights import save_checkpoint, update_average
+from training.flow import Flow
+from training.loop import Resumable, descend, make_parser, read_options, train
+from training.schedule import average_decay, learning_rate
+from training.weights import update_average
 from training.worlds.captioned import CaptionedWorld
 from training.worlds.emoji import sprite_atlas
 from training.worlds.subjects import load_subjects
@@ -46,53 +46,38 @@ def make_controlnet(model: DiffusionModel) -> ControlNetModel:
     return ControlNetModel.from_unet(model.unet, conditioning_embedding_out_channels=SEEN)
 
 
-class StructureTrainer:
+class StructureTrainer(Resumable):
     """folder: of the text-to-image model."""
 
+    kept = ("network", "average", "optimizer")
+
     def __init__(self, folder: Path, batches: int, seed: int, device: str):
-        torch.manual_seed(seed)
-        self.batches, self.seed, self.device, self.batch = batches, seed, device, 0
+        super().__init__(batches, seed, device)
         subjects = load_subjects()
         self.world = CaptionedWorld(subjects, sprite_atlas(subjects))
         self.model = DiffusionModel.load(folder, device)
         self.network = make_controlnet(self.model).to(device).requires_grad_(True).train()
         self.average = deepcopy(self.network).eval().requires_grad_(False)
-        alphas = self.model.scheduler.alphas_cumprod
-        self.flow_times = (1 - alphas).sqrt() / (alphas.sqrt() + (1 - alphas).sqrt())
+        self.flow = Flow(self.model.scheduler.alphas_cumprod)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=PEAK_LR, weight_decay=0.0, betas=(0.9, 0.99), fused=True
         )
 
     def step(self) -> dict[str, float]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.batch)
-        rng = random.Random(self.seed * 7_919 + self.batch)
+        generator, rng = self.chances()
         pictures, captions = self.world(BATCH, generator, rng)
         captions = ["" if rng.random() < UNTOLD else caption for caption in captions]
         latents = self.model.latents(pictures).mode().float()
-        timesteps = self._timesteps(len(latents), generator)
-        noise = torch.randn(latents.shape, generator=generator).to(latents)
-        noisy = self.model.scheduler.add_noise(latents, noise, timesteps)
+        timesteps = self.flow.timesteps(BATCH, generator)
+        noisy = self.flow.noised(latents, timesteps, generator)
         with torch.autocast(self.device, torch.bfloat16):
             predicted = self._predict(noisy, timesteps.to(self.device), captions, edges(pictures.to(self.device)))
-        error = (predicted.float() - latents).square().mean((1, 2, 3))
-        loss = (error / self.flow_times[timesteps].to(self.device).clamp_min(0.1).square()).mean()
-
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(PEAK_LR, self.batch, warm_up=WARM_UP, end=self.batches, last=LAST)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimizer.step()
-        decay = min(EMA, self.batch / (self.batch + 20))
-        update_average(self.average.state_dict().values(), self.network.state_dict().values(), decay)
+        loss = self.flow.loss(predicted, latents, timesteps)
+        rate = learning_rate(PEAK_LR, self.batch, warm_up=WARM_UP, end=self.batches, last=LAST)
+        descend(loss, self.optimizer, rate, self.network)
+        update_average(self.average, self.network, average_decay(EMA, self.batch))
         self.batch += 1
         return {"loss": loss.item()}
-
-    def _timesteps(self, count: int, generator: torch.Generator) -> Tensor:
-        """(count,) int64, drawn as in `training.diffusion`."""
-        by_flow = nearest(self.flow_times, torch.randn(count, generator=generator).sigmoid())
-        evenly = torch.randint(len(self.flow_times), (count,), generator=generator)
-        return torch.where(torch.rand(count, generator=generator) < EVENLY, evenly, by_flow)
 
     def _predict(self, noisy: Tensor, timesteps: Tensor, captions: list[str], seen: Tensor) -> Tensor:
         with torch.no_grad():
@@ -125,50 +110,14 @@ class StructureTrainer:
         tiled = torch.stack(rows).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)
         return Image.fromarray((tiled * 255).round().byte().numpy())
 
-    def state_dict(self) -> dict:
-        return {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "batch": self.batch,
-        }
-
-    def load_state_dict(self, state: dict) -> None:
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.batch = state["batch"]
-
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    folder = Path("checkpoints/structure")
+    parser = make_parser(__doc__, batches=2000, seed=1, folder=folder, export=folder / "pocket")
     parser.add_argument("--model", type=Path, default=MODEL, help="folder of the text-to-image model")
-    parser.add_argument("--batches", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--folder", type=Path, default=Path("checkpoints/structure"))
-    parser.add_argument("--export", type=Path, default=Path("checkpoints/structure/pocket"))
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = read_options(parser)
     trainer = StructureTrainer(options.model, options.batches, options.seed, options.device)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    last = options.folder / "last.pt"
-    if last.exists():
-        trainer.load_state_dict(torch.load(last, weights_only=True, map_location=options.device))
-    saved, losses = time.monotonic(), []
-    while trainer.batch < options.batches:
-        started = time.monotonic()
-        losses = [*losses, trainer.step()["loss"]][-50:]
-        if trainer.batch % 10 == 0:
-            seconds, mean = time.monotonic() - started, sum(losses) / len(losses)
-            print(f"batch {trainer.batch}  {seconds:.2f} s  loss {mean:.4f}", flush=True)
-        done = trainer.batch == options.batches
-        if time.monotonic() - saved > 240 or done:
-            saved = time.monotonic()
-            save_checkpoint(trainer, last)
-            trainer.export(options.export)
-            trainer.sheet().save(options.folder / "sheet.png")
+    train(trainer, options.folder / "last.pt", export=options.export, sheet=options.folder / "sheet.png")
 
 
 if __name__ == "__main__":

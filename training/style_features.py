@@ -8,9 +8,7 @@ training needs, is folded into the convolutions afterwards: what is shipped is a
 
 from __future__ import annotations
 
-import argparse
 import json
-import time
 from pathlib import Path
 
 import torch
@@ -20,8 +18,9 @@ from torch import Tensor, nn
 from engines.style.features import MEAN, STD, TAPS, StyleEncoder, vgg_features
 from engines.style.losses import Samples, moment_loss
 from training.clip import make_composer
+from training.loop import Resumable, descend, make_parser, read_options, train
 from training.schedule import learning_rate
-from training.weights import save_checkpoint, save_weights
+from training.weights import save_weights
 from training.worlds.materials import MATERIALS, render_materials
 from training.worlds.styles import HELD_OUT, STYLES, apply_styles, render
 from training.worlds.subjects import load_subjects
@@ -79,17 +78,17 @@ class Classifier(nn.Module):
         return nn.ModuleDict({"features": features})
 
 
-class Trainer:
+class Trainer(Resumable):
+    kept = ("model", "optimizer")
+
     def __init__(self, batches: int, seed: int, device: str):
-        torch.manual_seed(seed)
-        self.batches, self.seed, self.device = batches, seed, device
+        super().__init__(batches, seed, device)
         self.composer = make_composer(load_subjects()[::EVERY])
         self.model = Classifier(len(self.composer.atlas)).to(device, memory_format=torch.channels_last).train()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=PEAK_LR, weight_decay=WEIGHT_DECAY, fused=True)
-        self.batch = 0
 
     def step(self) -> dict[str, float]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.batch)
+        generator, _ = self.chances()
         subject = torch.randint(len(self.composer.atlas), (OBJECTS,), generator=generator)
         style = torch.randint(len(STYLES), (OBJECTS,), generator=generator)
         style[STYLED:] = UNSTYLED
@@ -111,29 +110,13 @@ class Trainer:
             name: F.cross_entropy(found.float(), wanted.to(self.device), label_smoothing=0.1)
             for name, (found, wanted) in parts.items()
         }
-        self._set_rate(self.batch / self.batches)
-        self.optimizer.zero_grad(set_to_none=True)
-        sum(losses.values()).backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
-        self.optimizer.step()
+        rate = learning_rate(PEAK_LR, self.batch / self.batches, warm_up=0.04, first=0.01, last=0.005)
+        descend(sum(losses.values()), self.optimizer, rate, self.model, max_norm=5.0)
         self.batch += 1
         accuracy = {
             f"{name} right": (found.argmax(1).cpu() == wanted).float().mean() for name, (found, wanted) in parts.items()
         }
         return {name: value.item() for name, value in (losses | accuracy).items()}
-
-    def _set_rate(self, progress: float) -> None:
-        rate = learning_rate(PEAK_LR, progress, warm_up=0.04, first=0.01, last=0.005)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-
-    def state_dict(self) -> dict:
-        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "batch": self.batch}
-
-    def load_state_dict(self, state: dict) -> None:
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.batch = state["batch"]
 
 
 def vary(pictures: Tensor, generator: torch.Generator) -> Tensor:
@@ -202,31 +185,10 @@ def style_matching(encoder: StyleEncoder, composer, seed: int = 55, each: int = 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, default=2500)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--folder", type=Path, default=Path("checkpoints/style"))
-    parser.add_argument("--export", type=Path, default=WEIGHTS)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-
+    folder = Path("checkpoints/style")
+    options = read_options(make_parser(__doc__, batches=2500, seed=1, folder=folder, export=WEIGHTS))
     trainer = Trainer(options.batches, options.seed, options.device)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    last = options.folder / "last.pt"
-    if last.exists():
-        trainer.load_state_dict(torch.load(last, weights_only=True, map_location=options.device))
-    saved = time.monotonic()
-    while trainer.batch < options.batches:
-        started = time.monotonic()
-        report = trainer.step()
-        if trainer.batch % 20 == 0:
-            numbers = "  ".join(f"{name} {value:.2f}" for name, value in report.items())
-            print(f"batch {trainer.batch}  {time.monotonic() - started:.2f} s  {numbers}", flush=True)
-        if time.monotonic() - saved > 180 or trainer.batch == options.batches:
-            saved = time.monotonic()
-            save_checkpoint(trainer, last)
+    train(trainer, options.folder / "last.pt", every=20)
     save_weights(trainer.model.plain(), options.export)
     encoder = StyleEncoder.load(options.export, name="pocket-vgg", sha256="")
     measured = evaluate(trainer.model.cpu(), trainer.composer) | style_matching(encoder, trainer.composer)

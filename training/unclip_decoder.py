@@ -4,12 +4,11 @@ It begins as the pocket text-to-image model of `training.diffusion` and learns t
 of a picture (Ramesh et al., arXiv 2204.06125, §2.1): the U-Net is that model's, what is new begins at zero, and the
 words, which here come from the CLIP and not from a text encoder of its own, are mapped by least squares to what the
 U-Net has read so far. The CLIP stays as it is; its picture tower costs little, so that embeddings are made on the way.
-The noise and the loss are those of `training.unclip_flow`.
+The noise and the loss are those of `training.flow`.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import time
 from copy import deepcopy
@@ -17,21 +16,22 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from engines.clip.encoder import ClipEncoder
 from engines.diffusion import PocketDiffusion
 from engines.diffusion._diffusers import UNet2DConditionModel
 from engines.diffusion.pocket import tokens
+from engines.diffusion.process import spaced_timesteps
+from engines.images import as_sheet, resized
 from engines.unclip.decoder import Decoder, Projections
-from engines.unclip.diffusion import spaced_timesteps
-from engines.unclip.pictures import as_sheet, resized
 from engines.unclip.text import encode_texts
 from training.clip import ASSETS, MODEL
-from training.schedule import learning_rate
-from training.unclip_flow import Flow
+from training.flow import Flow
+from training.loop import Resumable, descend, make_parser, read_options, train
+from training.schedule import average_decay, learning_rate
 from training.unclip_prior import load_encoder
-from training.weights import save_checkpoint, update_average
+from training.weights import update_average
 from training.worlds.captioned import CaptionedWorld
 from training.worlds.emoji import sprite_atlas
 from training.worlds.subjects import load_subjects
@@ -56,12 +56,14 @@ FITTED = 1024
 SHOWN, SHOWN_STEPS, SHOWN_SCALE = 16, 12, 3.0
 
 
-class DecoderTrainer:
+class DecoderTrainer(Resumable):
     """base: of the text-to-image model it begins as."""
 
+    kept = ("networks", "averages", "optimizer")
+
     def __init__(self, encoder: ClipEncoder, base: Path, batches: int, seed: int, device: str):
-        torch.manual_seed(seed)
-        self.encoder, self.batches, self.seed, self.device, self.batch = encoder, batches, seed, device, 0
+        super().__init__(batches, seed, device)
+        self.encoder = encoder
         subjects = load_subjects()
         self.world = CaptionedWorld(subjects, sprite_atlas(subjects))
         painter = PocketDiffusion.load(base, device)
@@ -75,7 +77,7 @@ class DecoderTrainer:
             Decoder(n["unet"], n["projections"], SCHEDULER) for n in (self.networks, self.averages)
         )
         self.null = encode_texts(encoder, [""])
-        self.flow = Flow(self.decoder.diffusion)
+        self.flow = Flow(self.decoder.diffusion.alphas_cumprod)
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": list(unet.parameters()), "share": 1.0},
@@ -85,8 +87,7 @@ class DecoderTrainer:
         )  # fmt: skip
 
     def step(self) -> dict[str, float]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.batch)
-        rng = random.Random(self.seed * 7_919 + self.batch)
+        generator, rng = self.chances()
         started = time.monotonic()
         pictures, captions = self.world(BATCH, generator, rng)
         rendered = time.monotonic() - started
@@ -103,20 +104,11 @@ class DecoderTrainer:
             z_image = torch.where(is_unseen, self.decoder.projections.no_picture(BATCH), z_image)
             predicted = self.decoder.predict(noisy, timesteps.to(self.device), z_image, text)
         loss = self.flow.loss(predicted, clean, timesteps)
-        self._descend(loss)
+        rate = learning_rate(PEAK_LR, self.batch / self.batches, warm_up=WARM_UP, first=0.01, last=LAST)
+        descend(loss, self.optimizer, rate, self.networks)
+        update_average(self.averages, self.networks, average_decay(EMA, self.batch))
         self.batch += 1
         return {"loss": loss.item(), "rendered": rendered}
-
-    def _descend(self, loss: Tensor) -> None:
-        rate = learning_rate(PEAK_LR, self.batch / self.batches, warm_up=WARM_UP, first=0.01, last=LAST)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["share"]
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.networks.parameters(), 1.0)
-        self.optimizer.step()
-        decay = min(EMA, self.batch / (self.batch + 20))
-        update_average(self.averages.state_dict().values(), self.networks.state_dict().values(), decay)
 
     def export(self, folder: Path) -> None:
         """The averaged decoder as fp16."""
@@ -129,27 +121,13 @@ class DecoderTrainer:
         decoder, text = self.average, encode_texts(self.encoder, captions)
         z_image, nobody = self.encoder.encode_image(pictures / 2 + 0.5), decoder.projections.no_picture(SHOWN)
         noise = torch.randn(SHOWN, *decoder.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
-        rows = [resized(pictures, decoder.size)]
+        rows = [resized(pictures, decoder.size, low=-1)]
         for z, told in ((z_image, self.null), (z_image, text), (nobody, text)):
             predict = decoder.conditioned(z, told, self.null, image_scale=SHOWN_SCALE, text_scale=SHOWN_SCALE)
             timesteps, chance = spaced_timesteps(SHOWN_STEPS), torch.Generator()
             *_, last = decoder.diffusion.ddim(predict, noise, timesteps, generator=chance)
             rows.append(decoder.pictures(last.sample))
-        return Image.fromarray(as_sheet(torch.cat(rows), SHOWN))
-
-    def state_dict(self) -> dict:
-        return {
-            "networks": self.networks.state_dict(),
-            "averages": self.averages.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "batch": self.batch,
-        }
-
-    def load_state_dict(self, state: dict) -> None:
-        self.networks.load_state_dict(state["networks"])
-        self.averages.load_state_dict(state["averages"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.batch = state["batch"]
+        return Image.fromarray(as_sheet(torch.cat(rows) / 2 + 0.5, SHOWN))
 
 
 # ------------------------------------------------------------------------------------------------------------ parts
@@ -197,45 +175,17 @@ def fit_words(projections: Projections, encoder: ClipEncoder, painter: PocketDif
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, default=1500)
-    parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    folder = Path("checkpoints/unclip")
+    parser = make_parser(__doc__, batches=1500, seed=5, folder=folder, export=folder / "pocket")
     parser.add_argument("--clip", type=Path, default=ASSETS / f"{MODEL}.safetensors", help="weights of the pocket CLIP")
     parser.add_argument(
         "--base", type=Path, default=ASSETS.parent / "diffusion" / "pocket", help="the text-to-image model"
     )
-    parser.add_argument("--folder", type=Path, default=Path("checkpoints/unclip"))
-    parser.add_argument("--export", type=Path, default=Path("checkpoints/unclip/pocket"))
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    options.folder.mkdir(parents=True, exist_ok=True)
+    options = read_options(parser)
     encoder = load_encoder(options.clip, options.device)
     trainer = DecoderTrainer(encoder, options.base, options.batches, options.seed, options.device)
-    last = options.folder / f"decoder-{encoder.sha256[:12]}.pt"
-    if last.exists():
-        trainer.load_state_dict(torch.load(last, weights_only=True, map_location=options.device))
-    saved = looked = time.monotonic()
-    losses: list[float] = []
-    while trainer.batch < options.batches:
-        started = time.monotonic()
-        report = trainer.step()
-        losses = [*losses, report["loss"]][-50:]
-        if trainer.batch % 10 == 0:
-            seconds, mean = time.monotonic() - started, sum(losses) / len(losses)
-            print(
-                f"batch {trainer.batch}  {seconds:.2f} s, rendered in {report['rendered']:.2f} s  loss {mean:.4f}",
-                flush=True,
-            )
-        done = trainer.batch == options.batches
-        if time.monotonic() - saved > 240 or done:
-            saved = time.monotonic()
-            save_checkpoint(trainer, last)
-            trainer.export(options.export)
-        if time.monotonic() - looked > 600 or done:
-            looked = time.monotonic()
-            trainer.sheet().save(options.folder / "decoder.png")
+    checkpoint = options.folder / f"decoder-{encoder.sha256[:12]}.pt"
+    train(trainer, checkpoint, export=options.export, sheet=options.folder / "decoder.png")
 
 
 if __name__ == "__main__":

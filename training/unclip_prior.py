@@ -10,7 +10,6 @@ One caption in ten is left out, for guidance. They belong to the CLIP they were 
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import time
@@ -31,8 +30,9 @@ from engines.unclip.ar_prior import AutoregressivePrior, AutoregressivePriorConf
 from engines.unclip.prior import DiffusionPrior
 from engines.unclip.text import TextCondition, condition_of, encode_texts
 from training.clip import ASSETS, MODEL
-from training.schedule import learning_rate
-from training.weights import load_weights, save_checkpoint, update_average
+from training.loop import Resumable, descend, make_parser, read_options, train
+from training.schedule import average_decay, learning_rate
+from training.weights import load_weights, update_average
 from training.worlds.captioned import CaptionedWorld
 from training.worlds.emoji import sprite_atlas
 from training.worlds.subjects import load_subjects
@@ -96,12 +96,14 @@ def _make_part(encoder: ClipEncoder, world: CaptionedWorld, seed: int) -> dict[s
 # ---------------------------------------------------------------------------------------------- training
 
 
-class PriorTrainer:
+class PriorTrainer(Resumable):
     """pairs: captions and embeddings of `load_pairs`; the last EXAMINED are kept for the examination."""
 
+    kept = ("optimizer",)
+
     def __init__(self, encoder: ClipEncoder, pairs: tuple[Tensor, Tensor], batches: int, seed: int):
-        torch.manual_seed(seed)
-        self.encoder, self.batches, self.batch, self.device = encoder, batches, 0, encoder.device
+        super().__init__(batches, seed, encoder.device)
+        self.encoder = encoder
         self.generator = torch.Generator().manual_seed(seed)
         self.tokens, self.embeddings = (x[:-EXAMINED].to(self.device) for x in pairs)
         self.examined = tuple(x[-EXAMINED:].to(self.device) for x in pairs)
@@ -152,22 +154,13 @@ class PriorTrainer:
             predicted = self.diffusion.predict(noised, timesteps.to(self.device), told)
             said = self.autoregressive.loss(told, text.embedding, z_image)
         losses = {"diffusion": F.mse_loss(predicted.float(), clean), "autoregressive": said}
-        self._descend(sum(losses.values()))
+        rate = learning_rate(PEAK_LR, self.batch / self.batches, warm_up=0.02, first=0.01, last=0.01)
+        # The gradient of each is cut by itself: neither is held back by the other's.
+        descend(sum(losses.values()), self.optimizer, rate, *self.networks)
+        for average, network in zip(self.averages, self.networks, strict=True):
+            update_average(average, network, average_decay(EMA, self.batch))
         self.batch += 1
         return {name: loss.item() for name, loss in losses.items()}
-
-    def _descend(self, loss: Tensor) -> None:
-        rate = learning_rate(PEAK_LR, self.batch / self.batches, warm_up=0.02, first=0.01, last=0.01)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        for network in self.networks:  # neither is held back by the other's gradient
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        self.optimizer.step()
-        decay = min(EMA, self.batch / (self.batch + 20))
-        for average, network in zip(self.averages, self.networks, strict=True):
-            update_average(average.state_dict().values(), network.state_dict().values(), decay)
 
     def priors(self) -> tuple[DiffusionPrior, AutoregressivePrior]:
         """As averaged over the training."""
@@ -179,21 +172,18 @@ class PriorTrainer:
         save_ar_prior(autoregressive, folder / "ar_prior.safetensors", half=True)
 
     def state_dict(self) -> dict:
-        return {
+        return super().state_dict() | {
             "networks": [network.state_dict() for network in self.networks],
             "averages": [average.state_dict() for average in self.averages],
-            "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
-            "batch": self.batch,
         }
 
     def load_state_dict(self, state: dict) -> None:
+        super().load_state_dict(state)
         for name in ("networks", "averages"):
             for network, values in zip(getattr(self, name), state[name], strict=True):
                 network.load_state_dict(values)
-        self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
-        self.batch = state["batch"]
 
 
 # ---------------------------------------------------------------------------------------------- examination
@@ -226,37 +216,17 @@ def _cosine(a: Tensor, b: Tensor) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, default=4000)
+    folder = Path("checkpoints/unclip")
+    parser = make_parser(__doc__, batches=4000, seed=11, folder=folder, export=folder / "pocket")
     parser.add_argument("--pairs", type=int, default=60_000)
-    parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--clip", type=Path, default=ASSETS / f"{MODEL}.safetensors", help="weights of the pocket CLIP")
-    parser.add_argument("--folder", type=Path, default=Path("checkpoints/unclip"))
-    parser.add_argument("--export", type=Path, default=Path("checkpoints/unclip/pocket"))
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    options.folder.mkdir(parents=True, exist_ok=True)
+    options = read_options(parser)
     encoder = load_encoder(options.clip, options.device)
     pairs = load_pairs(encoder, options.pairs, options.seed, options.folder)
     trainer = PriorTrainer(encoder, pairs, options.batches, options.seed)
     kept = trainer.autoregressive.pca
     print(f"{COMPONENTS} components hold {(kept.variance.sum() / kept.total_variance).item():.3f}", flush=True)
-    last = options.folder / f"priors-{encoder.sha256[:12]}.pt"
-    if last.exists():
-        trainer.load_state_dict(torch.load(last, weights_only=True, map_location=options.device))
-    saved = time.monotonic()
-    while trainer.batch < options.batches:
-        started = time.monotonic()
-        report = trainer.step()
-        if trainer.batch % 25 == 0:
-            numbers = "  ".join(f"{name} {value:.3f}" for name, value in report.items())
-            print(f"batch {trainer.batch}  {time.monotonic() - started:.2f} s  {numbers}", flush=True)
-        if time.monotonic() - saved > 240 or trainer.batch == options.batches:
-            saved = time.monotonic()
-            save_checkpoint(trainer, last)
-            trainer.export(options.export)
+    train(trainer, options.folder / f"priors-{encoder.sha256[:12]}.pt", every=25, export=options.export)
     print(json.dumps({"batch": trainer.batch, **examine(trainer)}), flush=True)
 
 

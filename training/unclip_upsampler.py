@@ -3,12 +3,11 @@
 Convolutions alone, without text, on crops of a quarter of the picture, beside the small one, which is blurred and
 noised a little so that a decoder's mistakes are mended (Ramesh et al., arXiv 2204.06125, §2.1 and appendix C; Ho et
 al., arXiv 2106.15282, §4.2). The network works on patches of 4 × 4 px, as the decoder does. The noise and the loss are
-those of `training.unclip_flow`.
+those of `training.flow`.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import time
 from copy import deepcopy
@@ -20,12 +19,13 @@ from PIL import Image
 from torch import Tensor
 
 from engines.diffusion._diffusers import UNet2DModel
-from engines.unclip.pictures import as_sheet
-from engines.unclip.upsampler import Upsampler, corrupt, enlarge
-from training.schedule import learning_rate
+from engines.images import as_sheet, resized
+from engines.unclip.upsampler import Upsampler, corrupt
+from training.flow import Flow
+from training.loop import Resumable, descend, make_parser, read_options, train
+from training.schedule import average_decay, learning_rate
 from training.unclip_decoder import SCHEDULER
-from training.unclip_flow import Flow
-from training.weights import save_checkpoint, update_average
+from training.weights import update_average
 from training.worlds.captioned import CaptionedWorld
 from training.worlds.emoji import sprite_atlas
 from training.worlds.subjects import load_subjects
@@ -42,50 +42,42 @@ PEAK_LR, BETAS, WARM_UP, LAST, EMA = 1e-3, (0.9, 0.99), 0.04, 0.02, 0.998
 SHOWN = 8
 
 
-class UpsamplerTrainer:
+class UpsamplerTrainer(Resumable):
+    kept = ("network", "average", "optimizer")
+
     def __init__(self, batches: int, seed: int, device: str):
-        torch.manual_seed(seed)
-        self.batches, self.seed, self.device, self.batch = batches, seed, device, 0
+        super().__init__(batches, seed, device)
         subjects = load_subjects()
         self.world = CaptionedWorld(subjects, sprite_atlas(subjects, SIZE), SIZE)
         self.network = make_network().to(device)
         self.average = deepcopy(self.network).requires_grad_(False)
         self.learning, self.averaged = (Upsampler(n, SCHEDULER) for n in (self.network, self.average))
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=PEAK_LR, betas=BETAS, weight_decay=0.0)
-        self.flow = Flow(self.averaged.diffusion)
+        self.flow = Flow(self.learning.diffusion.alphas_cumprod)
 
     def step(self) -> dict[str, float]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.batch)
+        generator, rng = self.chances()
         started = time.monotonic()
-        pictures, _ = self.world(BATCH, generator, random.Random(self.seed * 7_919 + self.batch))
+        pictures, _ = self.world(BATCH, generator, rng)
         rendered = time.monotonic() - started
         clean = pictures.to(self.device) * 2 - 1
-        large = enlarge(self._corrupted(shrunk(clean), generator), SIZE)
+        large = resized(self._corrupted(shrunk(clean), generator), SIZE, low=-1)
         clean, large = _cropped(torch.cat([clean, large], 1), generator).chunk(2, 1)
         timesteps = self.flow.timesteps(BATCH, generator)
         noisy = self.flow.noised(clean, timesteps, generator)
         with torch.autocast(self.device, torch.bfloat16):
             predicted = self.learning.predict(noisy, timesteps.to(self.device), large)
         loss = self.flow.loss(predicted, clean, timesteps)
-        self._descend(loss)
+        rate = learning_rate(PEAK_LR, self.batch / self.batches, warm_up=WARM_UP, first=0.01, last=LAST)
+        descend(loss, self.optimizer, rate, self.network)
+        update_average(self.average, self.network, average_decay(EMA, self.batch))
         self.batch += 1
         return {"loss": loss.item(), "rendered": rendered}
 
     def _corrupted(self, small: Tensor, generator: torch.Generator) -> Tensor:
         sigma = BLUR[0] + (BLUR[1] - BLUR[0]) * torch.rand((), generator=generator).item()
         timesteps = torch.randint(NOISE, (len(small),), generator=generator)
-        return corrupt(small, self.flow.diffusion, timesteps, generator, sigma=sigma)
-
-    def _descend(self, loss: Tensor) -> None:
-        rate = learning_rate(PEAK_LR, self.batch / self.batches, warm_up=WARM_UP, first=0.01, last=LAST)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimizer.step()
-        decay = min(EMA, self.batch / (self.batch + 20))
-        update_average(self.average.state_dict().values(), self.network.state_dict().values(), decay)
+        return corrupt(small, self.learning.diffusion, timesteps, generator, sigma=sigma)
 
     def export(self, folder: Path) -> None:
         """As fp16."""
@@ -98,21 +90,8 @@ class UpsamplerTrainer:
         pictures = pictures.to(self.device) * 2 - 1
         small = shrunk(pictures)
         *_, last = self.averaged.sample(small, SIZE, generator=torch.Generator().manual_seed(0))
-        return Image.fromarray(as_sheet(torch.cat([pictures, enlarge(small, SIZE), last.sample]), SHOWN))
-
-    def state_dict(self) -> dict:
-        return {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "batch": self.batch,
-        }
-
-    def load_state_dict(self, state: dict) -> None:
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.batch = state["batch"]
+        rows = torch.cat([pictures, resized(small, SIZE, low=-1), last.sample])
+        return Image.fromarray(as_sheet(rows / 2 + 0.5, SHOWN))
 
 
 def make_network() -> UNet2DModel:
@@ -142,37 +121,11 @@ def _cropped(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, default=1200)
-    parser.add_argument("--seed", type=int, default=6)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--folder", type=Path, default=Path("checkpoints/unclip"))
-    parser.add_argument("--export", type=Path, default=Path("checkpoints/unclip/pocket"))
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    options.folder.mkdir(parents=True, exist_ok=True)
+    folder = Path("checkpoints/unclip")
+    options = read_options(make_parser(__doc__, batches=1200, seed=6, folder=folder, export=folder / "pocket"))
     trainer = UpsamplerTrainer(options.batches, options.seed, options.device)
-    last = options.folder / "upsampler.pt"
-    if last.exists():
-        trainer.load_state_dict(torch.load(last, weights_only=True, map_location=options.device))
-    saved = time.monotonic()
-    losses: list[float] = []
-    while trainer.batch < options.batches:
-        started = time.monotonic()
-        report = trainer.step()
-        losses = [*losses, report["loss"]][-50:]
-        if trainer.batch % 25 == 0:
-            seconds, mean = time.monotonic() - started, sum(losses) / len(losses)
-            print(
-                f"batch {trainer.batch}  {seconds:.2f} s, rendered in {report['rendered']:.2f} s  loss {mean:.4f}",
-                flush=True,
-            )
-        if time.monotonic() - saved > 240 or trainer.batch == options.batches:
-            saved = time.monotonic()
-            save_checkpoint(trainer, last)
-            trainer.export(options.export)
-            trainer.sheet().save(options.folder / "upsampler.png")
+    sheet = options.folder / "upsampler.png"
+    train(trainer, options.folder / "upsampler.pt", every=25, export=options.export, sheet=sheet)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -13,9 +12,9 @@ __all__ = ["load_weights", "save_checkpoint", "save_weights", "update_average"]
 
 
 @torch.no_grad()
-def update_average(average: Iterable[Tensor], current: Iterable[Tensor], decay: float) -> None:
-    """average ← decay · average + (1 - decay) · current in place, of equal shapes; what is no float is copied."""
-    for slow, fast in zip(average, current, strict=True):
+def update_average(average: nn.Module, current: nn.Module, decay: float) -> None:
+    """average ← decay · average + (1 - decay) · current in place, two of a kind; what is no float is copied."""
+    for slow, fast in zip(average.state_dict().values(), current.state_dict().values(), strict=True):
         slow.lerp_(fast, 1 - decay) if slow.is_floating_point() else slow.copy_(fast)
 
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engines.base import EngineError
+from engines.images import as_tensor, padded_square, resized
 
 __all__ = ["ClipEncoder"]
 
@@ -60,13 +61,8 @@ class ClipEncoder:
     @torch.no_grad()
     def encode_picture(self, picture: np.ndarray) -> Tensor:
         """A whole picture, (H, W, 3) uint8 → (1, embed_dim). It is padded with white to a square and resized."""
-        side = max(picture.shape[:2])
-        square = np.full((side, side, 3), 255, dtype=np.uint8)
-        top, left = (side - picture.shape[0]) // 2, (side - picture.shape[1]) // 2
-        square[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-        pixels = torch.from_numpy(square).to(self.device).permute(2, 0, 1)[None].float() / 255
-        pixels = F.interpolate(pixels, self.image_size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-        return self.encode_image(pixels)
+        pixels = as_tensor(padded_square(picture))[None].to(self.device)
+        return self.encode_image(resized(pixels, self.image_size))
 
     @cached_property
     def name_embeddings(self) -> Tensor:

@@ -6,7 +6,9 @@ order of the released StyleCLIP and StyleGAN-NADA.
 
 from __future__ import annotations
 
-__all__ = ["TEMPLATES", "fill_templates"]
+import re
+
+__all__ = ["TEMPLATES", "fill_templates", "sentences"]
 
 TEMPLATES = (
     "a bad photo of a {}.",
@@ -94,3 +96,11 @@ TEMPLATES = (
 def fill_templates(text: str) -> list[str]:
     """One sentence for each template."""
     return [template.replace("{}", text) for template in TEMPLATES]
+
+
+def sentences(text: str) -> list[str]:
+    """What stands for a text: one sentence for each template, and itself alone where it is not English as these are.
+
+    Templates bring the article; the text's own is left out.
+    """
+    return fill_templates(re.sub(r"^(an?|the) ", "", text)) if text.isascii() else [text]

@@ -24,7 +24,7 @@ from engines.clip.prompts import parse_prompt
 from engines.clipdraw.settings import CLIPDrawSettings, parse_stroke_numbers
 from engines.clipdraw.strokes import Rates, Strokes, random_strokes, strokes_along_edges, visible_area
 from engines.colors import parse_color, parse_palette
-from engines.images import load_picture
+from engines.images import as_pixels, as_tensor, load_picture
 from engines.vector import Scene, composite, load_svg, rasterize, resolve_backend
 
 __all__ = ["CLIPDraw"]
@@ -176,7 +176,7 @@ class CLIPDraw(Engine):
             scene = scene.scaled(factor).replace(width=settings.width, height=settings.height)
             return Strokes(scene.to(self._device))
         if settings.init == "image":
-            picture = torch.from_numpy(load_picture(settings.init_image, 512).copy()).permute(2, 0, 1).float() / 255
+            picture = as_tensor(load_picture(settings.init_image, 512))
             scene = strokes_along_edges(settings.num_strokes, picture, settings, self._generator)
             return Strokes(scene.to(self._device))
         return Strokes(self._new_strokes(settings.num_strokes, settings))
@@ -188,7 +188,7 @@ class CLIPDraw(Engine):
     def _load_region(self, settings: CLIPDrawSettings) -> Tensor | None:
         if not settings.region:
             return None
-        picture = torch.from_numpy(load_picture(settings.region).copy()).permute(2, 0, 1).float().mean(0) / 255
+        picture = as_tensor(load_picture(settings.region)).mean(0)
         resized = torch.nn.functional.interpolate(picture[None, None], self._guidance_size, mode="area")[0, 0]
         if resized.max() < 0.5:
             raise EngineError("Setting 'region' marks nothing; paint white where to draw.")
@@ -330,7 +330,7 @@ class CLIPDraw(Engine):
         def render() -> np.ndarray:
             with torch.no_grad():
                 picture = composite(rasterize(scene, backend=backend, convention=convention), background)
-            return (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+            return as_pixels(picture)
 
         return Frame(
             step=self._steps_done,

@@ -1,5 +1,7 @@
 """Diffusion models in the folder layout of Stable Diffusion: what they are made of, how they are loaded and sampled.
 
+For models of other layouts there is the bare process (`process`), and a step of it at a time (`walk`).
+
 Importing this is cheap: diffusers is imported by what needs it, when it is used.
 """
 

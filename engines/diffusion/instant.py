@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engines.base import EngineError
+from engines.diffusion.folders import load_network
 
 if TYPE_CHECKING:
     from engines.diffusion.model import DiffusionModel
@@ -76,11 +77,8 @@ def _seen(folder: Path, picture: np.ndarray, device: torch.device) -> Tensor:
     from engines.diffusion._diffusers import CLIPVisionModelWithProjection
     from engines.diffusion._transformers import CLIPImageProcessor
 
-    try:
-        encoder = CLIPVisionModelWithProjection.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise EngineError(f"The folder {folder} has no readable image encoder; fetch it again.") from error
+    encoder = load_network(CLIPVisionModelWithProjection.from_pretrained, folder, "image encoder", device)
     size = encoder.config.image_size
     processor = CLIPImageProcessor(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
     pixels = processor(Image.fromarray(picture), return_tensors="pt").pixel_values
-    return encoder.to(device).eval()(pixels.to(device)).image_embeds[:, None]
+    return encoder(pixels.to(device)).image_embeds[:, None]

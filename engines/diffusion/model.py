@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.diffusion.folders import load_network, load_part
 
 if TYPE_CHECKING:
     from engines.diffusion._diffusers import (
@@ -57,23 +55,15 @@ class DiffusionModel:
         from engines.diffusion import _diffusers  # takes seconds
 
         folder = Path(folder)
-        # The default way to load a network of diffusers needs one more package.
-        network = {"torch_dtype": dtype, "low_cpu_mem_usage": False, "use_safetensors": True}
-        loaders = {
-            "tokenizer": _diffusers.CLIPTokenizer.from_pretrained,
-            "text_encoder": partial(_diffusers.CLIPTextModel.from_pretrained, dtype=dtype, use_safetensors=True),
-            "unet": partial(_diffusers.UNet2DConditionModel.from_pretrained, **network),
-            "scheduler": _diffusers.DDIMScheduler.from_pretrained,
-            "vae": partial(_load_vae, **network),
+        tools = {"tokenizer": _diffusers.CLIPTokenizer, "scheduler": _diffusers.DDIMScheduler}
+        networks = {
+            "text_encoder": _diffusers.CLIPTextModel.from_pretrained,
+            "unet": _diffusers.UNet2DConditionModel.from_pretrained,
+            "vae": _load_vae,
         }
-        parts = {}
-        for part in PARTS:
-            try:
-                parts[part] = loaders[part](folder / part, local_files_only=True)
-            except (OSError, ValueError, KeyError, SafetensorError) as error:
-                raise EngineError(f"The diffusion model in {folder} has no readable {part}; fetch it again.") from error
-        for network in (parts["text_encoder"], parts["unet"], parts["vae"]):
-            network.to(device).eval().requires_grad_(False)
+        parts = {part: load_part(kind.from_pretrained, folder / part, part) for part, kind in tools.items()}
+        for part, load in networks.items():
+            parts[part] = load_network(load, folder / part, part, device, dtype)
         return cls(**parts, name=name or folder.name)
 
     @property

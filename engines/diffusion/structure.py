@@ -12,11 +12,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.diffusion._diffusers import ControlNetModel
+from engines.diffusion.folders import load_network, load_part
 from engines.diffusion.sampling import Control
 
 __all__ = ["Structure", "depth_estimator", "edges", "load_controlnet"]
@@ -38,13 +37,7 @@ def load_controlnet(
     folder: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> ControlNetModel:
     """From a folder as diffusers writes it. Raises `EngineError` when it is missing or cannot be read."""
-    try:
-        network = ControlNetModel.from_pretrained(
-            folder, local_files_only=True, torch_dtype=dtype, low_cpu_mem_usage=False, use_safetensors=True
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise EngineError(f"The folder {folder} has no readable ControlNet; fetch it again.") from error
-    return network.to(device).eval().requires_grad_(False)
+    return load_network(ControlNetModel.from_pretrained, folder, "ControlNet", device, dtype)
 
 
 @torch.no_grad()
@@ -64,12 +57,8 @@ def depth_estimator(folder: Path | str, device: torch.device | str = "cpu") -> C
     """
     from engines.diffusion._transformers import AutoModelForDepthEstimation, DPTImageProcessor
 
-    try:
-        processor = DPTImageProcessor.from_pretrained(folder, local_files_only=True)
-        network = AutoModelForDepthEstimation.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise EngineError(f"The folder {folder} has no readable depth estimator; fetch it again.") from error
-    network.to(device).eval().requires_grad_(False)
+    processor = load_part(DPTImageProcessor.from_pretrained, folder, "depth estimator")
+    network = load_network(AutoModelForDepthEstimation.from_pretrained, folder, "depth estimator", device)
 
     @torch.no_grad()
     def see(picture: Tensor) -> Tensor:

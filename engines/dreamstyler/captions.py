@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 
-from engines.base import EngineError
 from engines.clip.encoder import NAMES_FILE, ClipEncoder
+from engines.diffusion.folders import load_network, load_part
 
 if TYPE_CHECKING:
     from engines.zoo import Models
@@ -87,14 +86,8 @@ class Captioner:
     def __init__(self, folder: Path | str, device: torch.device | str = "cpu"):
         from engines.diffusion._transformers import BlipForConditionalGeneration, BlipProcessor
 
-        try:
-            self._processor = BlipProcessor.from_pretrained(folder, local_files_only=True)
-            self._network = BlipForConditionalGeneration.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True
-            )
-        except (OSError, ValueError, SafetensorError) as error:
-            raise EngineError(f"The folder {folder} has no readable captioner; fetch it again.") from error
-        self._network.to(device).eval().requires_grad_(False)
+        self._processor = load_part(BlipProcessor.from_pretrained, folder, "captioner")
+        self._network = load_network(BlipForConditionalGeneration.from_pretrained, folder, "captioner", device)
 
     @torch.no_grad()
     def __call__(self, picture: np.ndarray) -> str:

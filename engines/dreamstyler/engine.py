@@ -27,7 +27,7 @@ from engines.dreamstyler.settings import NO_STYLE, SHELF, DreamStylerSettings
 from engines.dreamstyler.stages import stage_of_timestep, unvisited_stages
 from engines.dreamstyler.styles import Style, load_style, mixed, save_style
 from engines.dreamstyler.tokens import PromptReader
-from engines.images import load_picture
+from engines.images import as_pixels, load_picture
 
 if TYPE_CHECKING:
     from engines.diffusion.instant import InstantStyle
@@ -261,8 +261,7 @@ class DreamStyler(Engine):
 
     def _pixels(self, latents: Tensor) -> np.ndarray:
         """(H, W, 3) uint8"""
-        picture = self._model.pictures(latents)[0]
-        return (picture * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        return as_pixels(self._model.pictures(latents)[0])
 
     # ------------------------------------------------------------------ frames
 
@@ -295,7 +294,7 @@ class DreamStyler(Engine):
             steps=self._step + (left if left or is_resting else now.num_steps),
             render=partial(self._pixels, latents),
             losses={} if self._training is None else dict(self._training.losses),
-            before=None if self._photo is None else (self._photo[0] * 255).byte().permute(1, 2, 0).cpu().numpy(),
+            before=None if self._photo is None else as_pixels(self._photo[0]),
             status=trouble or self._told(),
             is_resting=is_resting,
         )

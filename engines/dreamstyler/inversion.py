@@ -26,6 +26,7 @@ from engines.diffusion import DiffusionModel
 from engines.dreamstyler.stages import timesteps_of_stage
 from engines.dreamstyler.styles import Style
 from engines.dreamstyler.tokens import PromptReader
+from engines.images import as_tensor, middle_square
 
 if TYPE_CHECKING:
     from engines.dreamstyler.settings import DreamStylerSettings
@@ -185,12 +186,8 @@ def _target(scheduler, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Ten
 
 def as_input(picture: np.ndarray, size: int, *, center_crop: bool = False) -> Tensor:
     """(H, W, 3) uint8 → (1, 3, size, size) in [0, 1], by Lanczos; squashed, or its middle square."""
-    if center_crop:
-        side = min(picture.shape[:2])
-        top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
-        picture = picture[top : top + side, left : left + side]
-    resized = np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.LANCZOS))
-    return torch.from_numpy(resized.copy()).permute(2, 0, 1)[None].float() / 255
+    shown = Image.fromarray(middle_square(picture) if center_crop else picture)
+    return as_tensor(np.asarray(shown.resize((size, size), Image.Resampling.LANCZOS)))[None]
 
 
 def _copy(value: Tensor) -> Tensor:

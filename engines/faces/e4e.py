@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from engines.base import EngineError
 from engines.checkpoints import Budget, Record, claimed_shape, fill, open_checkpoint, to_tensor
 from engines.faces._ir_se import WIDTHS, ir_se_body, ir_se_input, read_widths
+from engines.images import as_tensor
 from engines.stylegan2.generator import FullyConnected
 
 __all__ = ["Encoder", "load_encoder", "picture_to_tensor"]
@@ -119,7 +120,7 @@ def picture_to_tensor(picture: np.ndarray) -> Tensor:
             f"The picture is of shape {picture.shape} and type {picture.dtype}; give an aligned one, "
             f"({SIDE}, {SIDE}, 3) in uint8."
         )
-    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return as_tensor(picture)[None] * 2 - 1
 
 
 # ---------------------------------------------------------------------------------------------- files

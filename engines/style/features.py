@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from engines.base import EngineError
+from engines.images import as_tensor
 from engines.style.losses import Samples
 
 __all__ = [
@@ -231,7 +232,7 @@ def style_statistics(
     """
     size = long_edge_size(picture.shape[1], picture.shape[0], long_edge)
     resized = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
-    pixels = torch.from_numpy(resized.copy()).to(encoder.device).permute(2, 0, 1)[None].float() / 255
+    pixels = as_tensor(resized)[None].to(encoder.device)
     region = torch.ones(size[1], size[0])
     if mask is not None:
         region = F.interpolate(torch.as_tensor(mask, dtype=torch.float32)[None, None], size[::-1], mode="area")[0, 0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from engines.base import EngineError, Frame, LiveSettings, setting
-from engines.clip.templates import fill_templates
+from engines.clip.templates import sentences
 from engines.styleclip.directions import (
     automatic_beta,
     beta_keeping,
@@ -221,10 +220,7 @@ class StyleCLIPDirections(FaceEngine):
         self._estimates.keep(self._statistics, direction, relevance)
 
     def _embed(self, text: str, templates: bool) -> Tensor:
-        """The templates are English, and have the article."""
-        if not templates or not text.isascii():
-            return self._encoder.encode_texts([text])
-        return self._encoder.encode_texts(fill_templates(re.sub(r"^(an?|the) ", "", text)))
+        return self._encoder.encode_texts(sentences(text) if templates else [text])
 
     # ------------------------------------------------------------------ frames
 

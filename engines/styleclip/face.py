@@ -14,7 +14,7 @@ from engines.base import Engine, EngineError, EngineSettings, Frame, setting
 from engines.faces.alignment import align_face, quad_from_clicks
 from engines.faces.e4e import SIDE, Encoder
 from engines.faces.identity import IdentityNetwork
-from engines.images import load_picture
+from engines.images import as_pixels, load_picture
 from engines.stylegan2.generator import Generator
 from engines.stylegan2.projector import Projector, latent_std, target_tensor
 
@@ -218,5 +218,5 @@ def cut_face(picture: np.ndarray, points: str) -> np.ndarray:
 
 
 def to_pixels(pictures: Tensor) -> np.ndarray:
-    """The first of (N, 3, H, W) in [-1, 1] → (H, W, 3) uint8, as NVIDIA's programs export it."""
-    return (pictures[0] * 127.5 + 128).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+    """The first of (N, 3, H, W), nominally in [-1, 1] → (H, W, 3) uint8."""
+    return as_pixels(pictures[0] / 2 + 0.5)

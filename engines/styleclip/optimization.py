@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engines.base import EngineError
+from engines.images import resized
 
 __all__ = [
     "clip_distance",
@@ -59,9 +60,7 @@ def clip_input(pictures: Tensor, size: int = 224) -> Tensor:
 
     What `ClipEncoder.encode_image` expects; it applies CLIP's mean and deviation.
     """
-    pixels = (pictures.clamp(-1, 1) + 1) / 2
-    resized = F.interpolate(pixels, (size, size), mode="bicubic", antialias=True, align_corners=False)
-    return resized.clamp(0, 1)  # bicubic overshoots
+    return resized((pictures.clamp(-1, 1) + 1) / 2, size)
 
 
 def reference_clip_input(pictures: Tensor) -> Tensor:

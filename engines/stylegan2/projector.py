@@ -30,6 +30,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from engines.base import EngineError
+from engines.images import as_tensor
 from engines.style.features import StyleEncoder
 from engines.styleclip.optimization import learning_rate
 from engines.stylegan2.generator import Generator
@@ -174,7 +175,7 @@ def target_tensor(picture: np.ndarray, side: int) -> Tensor:
             "give an RGB picture of 8 bits, (height, width, 3)."
         )
     square = ImageOps.fit(Image.fromarray(picture), (side, side), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(square)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return as_tensor(np.asarray(square))[None] * 2 - 1
 
 
 @torch.no_grad()

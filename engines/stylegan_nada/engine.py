@@ -20,6 +20,7 @@ from torch import Tensor
 
 from engines.base import EngineError, Frame, LiveSettings
 from engines.clip.guidance import ClipGuide
+from engines.images import as_sheet
 from engines.styleclip.face import FaceEngine, latent_of_seed
 from engines.styleclip.optimization import clip_input
 from engines.stylegan2 import Generator, GeneratorConfig, save_generator
@@ -133,7 +134,7 @@ class StyleGANNada(FaceEngine):
         others = [latent_of_seed(self._generator, seed, now.truncation_psi) for seed in seeds]
         self._codes = torch.cat([self._start, *others])
         originals = self._generator.synthesis(self._codes)
-        self._before, self._original_diversity = as_sheet(originals), self._vary(originals)
+        self._before, self._original_diversity = sheet_of(originals), self._vary(originals)
         self._faces_of, self._drawn = faces_of, None
 
     def _vary(self, pictures: Tensor) -> float:
@@ -164,7 +165,7 @@ class StyleGANNada(FaceEngine):
             return self._walking_frame(now, change)
         pictures = self._render(self._codes, change, now.strengths)
         self._diversity = self._share(pictures)
-        return self._resting_frame(as_sheet(pictures), self._before, f"{status} {self._told_diversity()}".strip(), now)
+        return self._resting_frame(sheet_of(pictures), self._before, f"{status} {self._told_diversity()}".strip(), now)
 
     def _chosen_change(self, now: StyleGANNadaSettings) -> tuple[dict[str, Tensor], str]:
         if now.wants_training:
@@ -179,7 +180,7 @@ class StyleGANNada(FaceEngine):
         change = training.change_at(now.snapshot)
         if training.steps_done % SHEET_EVERY == 0 or view != self._drawn:
             pictures = self._render(self._codes, change, now.strengths)
-            self._sheet, self._drawn = torch.from_numpy(as_sheet(pictures)), view
+            self._sheet, self._drawn = torch.from_numpy(sheet_of(pictures)), view
             self._diversity = self._share(pictures)
         self._shown = (change, now.strengths)
         losses = dict(training.losses)
@@ -205,8 +206,8 @@ class StyleGANNada(FaceEngine):
         share = min(self._walked / now.walk_frames, 1.0)
         codes = walk(self._codes, share)
         into = math.sin(math.pi * share) ** 2
-        pictures = as_sheet(self._render(codes, change, Strengths(*(into * strength for strength in now.strengths))))
-        before = as_sheet(self._render(codes, {}, now.strengths))
+        pictures = sheet_of(self._render(codes, change, Strengths(*(into * strength for strength in now.strengths))))
+        before = sheet_of(self._render(codes, {}, now.strengths))
         if share == 1:
             return self._resting_frame(
                 pictures, before, "The walk is at its end; its pictures are the time-lapse.", now
@@ -276,16 +277,11 @@ class StyleGANNada(FaceEngine):
 # ---------------------------------------------------------------------------------------------- sheets and walks
 
 
-def as_sheet(pictures: Tensor) -> np.ndarray:
+def sheet_of(pictures: Tensor) -> np.ndarray:
     """(N, 3, S, S), nominally in [-1, 1] → (rows · side, columns · side, 3) uint8, four in a row, rest white."""
     side = min(pictures.shape[-1], SIDE)
     small = F.interpolate(pictures, (side, side), mode="area")
-    columns = min(COLUMNS, len(small))
-    rows = -(-len(small) // columns)
-    cells = small.new_ones(rows * columns, 3, side, side)
-    cells[: len(small)] = small
-    sheet = cells.view(rows, columns, 3, side, side).permute(0, 3, 1, 4, 2).reshape(rows * side, columns * side, 3)
-    return (sheet * 127.5 + 128).clamp(0, 255).byte().cpu().numpy()
+    return as_sheet(small / 2 + 0.5, min(COLUMNS, len(small)))
 
 
 def walk(codes: Tensor, share: float) -> Tensor:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from engines.images import as_tensor, resized
 from engines.style import StyleEncoder
 
 __all__ = ["StyleTexture"]
@@ -28,7 +28,7 @@ class StyleTexture:
     def __init__(self, encoder: StyleEncoder, pictures: Sequence[np.ndarray], size: int):
         self._encoder, self._side = encoder, min(size, SIDE)
         with torch.no_grad():
-            found = [self._grams(_as_batch(picture).to(encoder.device)) for picture in pictures]
+            found = [self._grams(as_tensor(picture)[None].to(encoder.device)) for picture in pictures]
         self._wanted = [torch.cat(grams).mean(0) for grams in zip(*found, strict=True)]
 
     def loss(self, pictures: Tensor) -> Tensor:
@@ -39,19 +39,13 @@ class StyleTexture:
         """
         distances = [
             (own - wanted).square().sum((1, 2)).mean() / wanted.square().sum()
-            for own, wanted in zip(self._grams(pictures), self._wanted, strict=True)
+            for own, wanted in zip(self._grams((pictures.clamp(-1, 1) + 1) / 2), self._wanted, strict=True)
         ]
         return torch.stack(distances).mean()
 
     def _grams(self, pictures: Tensor) -> list[Tensor]:
-        """(N, C, C) of each layer."""
-        pixels = (pictures.clamp(-1, 1) + 1) / 2
-        if pixels.shape[-1] != self._side:
-            pixels = F.interpolate(pixels, (self._side, self._side), mode="bicubic", antialias=True).clamp(0, 1)
-        rows = [features.flatten(2) for features in self._encoder.maps(pixels)[LAYERS]]
+        """(N, 3, H, W) in [0, 1] → (N, C, C) of each layer."""
+        if pictures.shape[-1] != self._side:
+            pictures = resized(pictures, self._side)
+        rows = [features.flatten(2) for features in self._encoder.maps(pictures)[LAYERS]]
         return [row @ row.transpose(1, 2) / row.shape[2] for row in rows]
-
-
-def _as_batch(picture: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 → (1, 3, H, W) in [-1, 1]."""
-    return torch.tensor(picture).permute(2, 0, 1)[None] / 127.5 - 1

@@ -26,8 +26,8 @@ from torch import Tensor
 
 from engines.base import EngineError
 from engines.clip.encoder import ClipEncoder
-from engines.clip.templates import fill_templates
-from engines.images import load_picture
+from engines.clip.templates import sentences
+from engines.images import load_picture, middle_square
 from engines.styleclip.optimization import clip_input
 from engines.stylegan2 import Generator
 from engines.stylegan_nada.delta import Domain, new_change, private_copy, render
@@ -188,7 +188,7 @@ class NadaTraining:
         aimed_at = (settings.source_text, settings.prompt, settings.templates, *settings.style_pictures)
         if aimed_at == self._aimed_at:
             return
-        pictures = [_middle_square(load_picture(path)) for path in settings.style_pictures]
+        pictures = [middle_square(load_picture(path)) for path in settings.style_pictures]
         self._aims = [
             Aim(
                 encoder,
@@ -370,10 +370,9 @@ class Aim:
         return see(self.encoder, pictures[0]), see(self.encoder, pictures[1])
 
     def _sentences(self, text: str) -> list[str]:
-        """The templates are English, and have the article; both texts are put into them or neither."""
-        if not self.templates or not (self.source_text + self.target_text).isascii():
-            return [text]
-        return fill_templates(re.sub(r"^(an?|the) ", "", text))
+        """Both texts are put into templates, or neither."""
+        are_english = (self.source_text + self.target_text).isascii()
+        return sentences(text) if self.templates and are_english else [text]
 
 
 def _parts(text: str) -> list[str]:
@@ -417,14 +416,6 @@ def with_views(pictures: Tensor, views: Tensor) -> Tensor:
 def see(encoder: ClipEncoder, pictures: Tensor) -> Tensor:
     """(N, 3, H, W), nominally in [-1, 1] → (N, d)"""
     return encoder.encode_image(clip_input(pictures, encoder.image_size))
-
-
-def _middle_square(picture: np.ndarray) -> np.ndarray:
-    """As CLIP's own preprocessing crops."""
-    height, width = picture.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return picture[top : top + side, left : left + side]
 
 
 def _copies(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,9 @@
 The mathematics and the models. Importing this is cheap: diffusers is imported by what needs it, when it is used.
 """
 
+from engines.diffusion.process import Diffusion, Step, leading_timesteps, spaced_timesteps
 from engines.unclip.ar_prior import AutoregressivePrior, AutoregressivePriorConfig, load_ar_prior, save_ar_prior
 from engines.unclip.decoder import Decoder, Projections, guidance_weights
-from engines.unclip.diffusion import Diffusion, Step, leading_timesteps, spaced_timesteps
 from engines.unclip.embeddings import candidate_scores, interpolate, mix, slerp, text_diff
 from engines.unclip.pca import EmbeddingPCA
 from engines.unclip.prior import DiffusionPrior, PriorStep

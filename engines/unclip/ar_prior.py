@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from engines.base import EngineError
 from engines.checkpoints import OwnFile, fill, open_checkpoint, save_own
-from engines.unclip.diffusion import current
+from engines.diffusion.process import current
 from engines.unclip.embeddings import candidate_scores
 from engines.unclip.pca import EmbeddingPCA
 from engines.unclip.prior import PriorStep, check

@@ -28,10 +28,10 @@ from torch import Tensor, nn
 
 from engines.base import EngineError
 from engines.checkpoints import fill
+from engines.diffusion.folders import load_complete_network, read_json
+from engines.diffusion.process import Diffusion, Predict, current
 from engines.files import write_bytes, write_text
-from engines.unclip.diffusion import Diffusion, Predict, current
-from engines.unclip.folders import load_network, read_json
-from engines.unclip.pictures import resized
+from engines.images import resized
 from engines.unclip.text import TextCondition
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Decoder:
 
     def samples(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] → samples (N, C, h, w), squashed to the decoder's size as Karlo does."""
-        return F.pixel_unshuffle(resized(pictures, self.size), self.patch)
+        return F.pixel_unshuffle(resized(pictures, self.size, low=-1), self.patch)
 
     def pictures(self, samples: Tensor) -> Tensor:
         """(N, C, h, w) → (N, 3, H, W), nominally in [-1, 1]."""
@@ -145,7 +145,7 @@ class Decoder:
         from engines.diffusion._diffusers import UNet2DConditionModel
 
         folder = Path(folder)
-        network = load_network(UNet2DConditionModel, folder / NETWORK)
+        network = load_complete_network(UNet2DConditionModel, folder / NETWORK)
         projections = _load_projections(folder / PROJECTIONS)
         return cls(network, projections, read_json(folder / SCHEDULER / "scheduler_config.json"))
 

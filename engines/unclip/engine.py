@@ -18,15 +18,15 @@ import torch
 from torch import Tensor
 
 from engines.base import Engine, EngineError, Frame, LiveSettings
-from engines.images import load_picture
-from engines.unclip.diffusion import Predict, leading_timesteps, spaced_timesteps
+from engines.diffusion.process import Predict, leading_timesteps, spaced_timesteps
+from engines.diffusion.walk import Inversion, Walk
+from engines.images import as_sheet, as_tensor, load_picture, padded_square, resized
 from engines.unclip.embeddings import interpolate, mix, slerp, text_diff
 from engines.unclip.model import UnCLIPModel
-from engines.unclip.pictures import as_sheet, squared, to_tensor
+from engines.unclip.prior import PriorWalk
 from engines.unclip.settings import UnCLIPSettings, split_labels
 from engines.unclip.typographic import with_label
-from engines.unclip.upsampler import KARLO_7, enlarge
-from engines.unclip.walk import Inversion, PriorWalk, Walk
+from engines.unclip.upsampler import KARLO_7
 
 __all__ = ["UnCLIP"]
 
@@ -94,7 +94,7 @@ class UnCLIP(Engine):
         self._texts = lru_cache(lambda *texts: self._model.clip.texts(list(texts)))
         self._null = self._texts("")
         self._device = self._null.embedding.device
-        self._pictures = [squared(load_picture(path)) for path in settings.pictures]
+        self._pictures = [padded_square(load_picture(path)) for path in settings.pictures]
         self._seen = [self._model.clip.picture(picture) for picture in self._pictures]
         if self._loaded is not None:
             self._restore(settings, self._loaded)
@@ -259,10 +259,10 @@ class UnCLIP(Engine):
     def _invert(self, now: UnCLIPSettings) -> None:
         decoder = self._model.decoder
         if self._noised != [now.num_steps]:
-            pictures = torch.cat([to_tensor(picture) for picture in self._pictures]).to(self._device)
+            pictures = [as_tensor(picture)[None].to(self._device) * 2 - 1 for picture in self._pictures]
+            samples = torch.cat([decoder.samples(picture) for picture in pictures])
             self._noised = [now.num_steps]
-            timesteps = leading_timesteps(now.num_steps)
-            self._inversion = Inversion(decoder.diffusion, decoder.samples(pictures), timesteps)
+            self._inversion = Inversion(decoder.diffusion, samples, leading_timesteps(now.num_steps))
         z = torch.cat(self._seen)
         self._inversion.step(decoder.conditioned(z, self._null, self._null, image_scale=1.0, text_scale=1.0))
 
@@ -380,7 +380,7 @@ class UnCLIP(Engine):
     def _enlarge(self, now: UnCLIPSettings) -> None:
         upsampler = self._model.upsampler
         small = self._model.decoder.pictures(self._walk.sample)
-        large = enlarge(small, upsampler.size)
+        large = resized(small, upsampler.size, low=-1)
         if self._enlarging is None:
             noise = torch.randn(1, *large.shape[1:], generator=torch.Generator().manual_seed(now.seed))
             noise = noise.to(large).repeat(len(large), 1, 1, 1)
@@ -397,7 +397,7 @@ class UnCLIP(Engine):
         return Frame(
             step=self._step,
             steps=self._step + self._left(now),
-            render=lambda: as_sheet(view.look(), view.columns),
+            render=lambda: as_sheet(view.look() / 2 + 0.5, view.columns),
             losses=self._measured(now),
             before=self._before(now, view),
             status=self._trouble(now) or view.status,
@@ -452,7 +452,7 @@ class UnCLIP(Engine):
         if now.operation not in ("variations", "textdiff", "pca", "probe") or not self._pictures:
             return None
         picture = self._attacked_picture(now) if now.operation == "probe" else self._pictures[0]
-        small = enlarge(to_tensor(picture), view.size)
+        small = resized(as_tensor(picture)[None], view.size)
         return as_sheet(small.expand(view.count, -1, -1, -1), view.columns)
 
     # ------------------------------------------------------------------ state

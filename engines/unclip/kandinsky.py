@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from engines.diffusion.folders import load_complete_network, read_json
+from engines.diffusion.process import Diffusion, Predict, current
+from engines.images import resized
 from engines.unclip.decoder import guide
-from engines.unclip.diffusion import Diffusion, Predict, current
-from engines.unclip.folders import load_network, read_json
-from engines.unclip.pictures import resized
 from engines.unclip.text import TextCondition
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ class KandinskyDecoder:
         from engines.diffusion._diffusers import UNet2DConditionModel, VQModel
 
         folder, device = Path(folder), z_nobody.device
-        network = load_network(UNet2DConditionModel, folder / NETWORK).to(device)
-        autoencoder = load_network(VQModel, folder / AUTOENCODER).to(device)
+        network = load_complete_network(UNet2DConditionModel, folder / NETWORK).to(device)
+        autoencoder = load_complete_network(VQModel, folder / AUTOENCODER).to(device)
         return cls(network, autoencoder, read_json(folder / SCHEDULER / "scheduler_config.json"), z_nobody)
 
     @torch.no_grad()
     def samples(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] → latents (N, C, h, w)."""
-        return self.autoencoder.encode(resized(pictures, self.size)).latents
+        return self.autoencoder.encode(resized(pictures, self.size, low=-1)).latents
 
     @torch.no_grad()
     def pictures(self, samples: Tensor) -> Tensor:

@@ -23,16 +23,16 @@ import torch
 from torch import Tensor
 
 from engines.base import EngineError
+from engines.diffusion.folders import load_complete_network, read_json
+from engines.diffusion.process import Diffusion, current, spaced_timesteps
 from engines.files import write_text
-from engines.unclip.diffusion import Diffusion, current, spaced_timesteps
 from engines.unclip.embeddings import candidate_scores, destandardize, standardize
-from engines.unclip.folders import load_network, read_json
 from engines.unclip.text import TextCondition
 
 if TYPE_CHECKING:
     from engines.diffusion._diffusers import PriorTransformer
 
-__all__ = ["DiffusionPrior", "PriorStep"]
+__all__ = ["DiffusionPrior", "PriorStep", "PriorWalk"]
 
 NETWORK, SCHEDULER, SCHEDULER_ALONE = "prior", "prior_scheduler", "scheduler"
 """Folders, as in published models."""
@@ -88,7 +88,7 @@ class DiffusionPrior:
         """
         from engines.diffusion._diffusers import PriorTransformer
 
-        network = load_network(PriorTransformer, Path(folder) / NETWORK)
+        network = load_complete_network(PriorTransformer, Path(folder) / NETWORK)
         if not network.clip_std.any():  # as in a network that was never told what it is to imitate
             raise EngineError(f"The prior in '{Path(folder).name}' was not trained; choose another folder.")
         name = SCHEDULER if (Path(folder) / SCHEDULER).is_dir() else SCHEDULER_ALONE
@@ -142,6 +142,31 @@ class DiffusionPrior:
         for step in self.diffusion.ddpm(predict, noise, spaced_timesteps(num_steps), generator=generator):
             z = destandardize(step.x0, self.network.clip_mean, self.network.clip_std).unflatten(0, (len(text), -1))
             yield PriorStep(step.step, step.steps, z, candidate_scores(z, text.embedding))
+
+
+class PriorWalk:
+    """The steps of a prior. `scales`: the guidance of each so far; a new walk that is given them catches up.
+
+    sample: begins the prior's `sample` with a function that it asks for the guidance of every step. num_steps: its
+    number.
+    """
+
+    def __init__(self, sample: Callable[[Callable[[], float]], Iterator[PriorStep]], num_steps: int):
+        self.scales: list[float] = []
+        self.now: PriorStep | None = None
+        self._steps, self._num_steps = sample(lambda: self.scales[-1]), num_steps
+
+    @property
+    def left(self) -> int:
+        return self._num_steps - len(self.scales)
+
+    @property
+    def is_done(self) -> bool:
+        return not self.left
+
+    def step(self, scale: float) -> None:
+        self.scales.append(scale)
+        self.now = next(self._steps)
 
 
 def check(text: TextCondition, embed_dim: int, num_tokens: int) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.diffusion.folders import load_network, load_part, read_json
+from engines.images import as_tensor, padded_square, resized
 from engines.unclip.embeddings import unit
-from engines.unclip.folders import read_json
-from engines.unclip.pictures import resized, squared, to_tensor
 from engines.unclip.text import TextCondition
 from engines.unclip.typographic import zero_shot
 
@@ -48,26 +45,20 @@ class PublishedClipReader:
 
         Raises `EngineError` when something is missing or cannot be read.
         """
-        from engines.diffusion import _diffusers  # takes seconds
+        from engines.diffusion._diffusers import (  # takes seconds
+            CLIPTextModelWithProjection,
+            CLIPTokenizer,
+            CLIPVisionModelWithProjection,
+        )
 
         folder, eye = Path(folder), Path(eye)
-        weights = {"use_safetensors": True, "dtype": torch.float32}
-        loaders = {
-            folder / "tokenizer": _diffusers.CLIPTokenizer.from_pretrained,
-            folder / "text_encoder": partial(_diffusers.CLIPTextModelWithProjection.from_pretrained, **weights),
-            eye / "image_encoder": partial(_diffusers.CLIPVisionModelWithProjection.from_pretrained, **weights),
-        }
-        parts = []
-        for place, load in loaders.items():
-            try:
-                parts.append(load(place, local_files_only=True))
-            except (OSError, ValueError, KeyError, SafetensorError) as error:
-                raise EngineError(f"The model in {folder} has no readable {place.name}; fetch it again.") from error
-        for network in parts[1:]:
-            network.to(device).eval().requires_grad_(False)
+        tokenizer = load_part(CLIPTokenizer.from_pretrained, folder / "tokenizer", "tokenizer")
+        text, image = CLIPTextModelWithProjection.from_pretrained, CLIPVisionModelWithProjection.from_pretrained
+        text_encoder = load_network(text, folder / "text_encoder", "text_encoder", device)
+        image_encoder = load_network(image, eye / "image_encoder", "image_encoder", device)
         statistics = "image_processor" if (eye / "image_processor").is_dir() else "feature_extractor"
         pixels = read_json(eye / statistics / "preprocessor_config.json")
-        return cls(*parts, pixels["image_mean"], pixels["image_std"])
+        return cls(tokenizer, text_encoder, image_encoder, pixels["image_mean"], pixels["image_std"])
 
     @torch.no_grad()
     def texts(self, texts: list[str]) -> TextCondition:
@@ -81,8 +72,8 @@ class PublishedClipReader:
     @torch.no_grad()
     def picture(self, picture: np.ndarray) -> Tensor:
         """Padded with white to a square; what was published squashes it or cuts it off."""
-        pixels = to_tensor(squared(picture)).to(self.image_encoder.device)
-        pixels = resized(pixels, self.image_encoder.config.image_size) / 2 + 0.5
+        pixels = as_tensor(padded_square(picture))[None].to(self.image_encoder.device)
+        pixels = resized(pixels, self.image_encoder.config.image_size)
         return self.image_encoder((pixels - self.mean) / self.std).image_embeds
 
     @torch.no_grad()

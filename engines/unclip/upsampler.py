@@ -25,15 +25,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engines.diffusion.folders import load_complete_network, read_json
+from engines.diffusion.process import Diffusion, Predict, Step, spaced_timesteps
 from engines.files import write_text
-from engines.unclip.diffusion import Diffusion, Predict, Step, spaced_timesteps
-from engines.unclip.folders import load_network, read_json
-from engines.unclip.pictures import resized
+from engines.images import resized
 
 if TYPE_CHECKING:
     from engines.diffusion._diffusers import UNet2DModel
 
-__all__ = ["FAST_27", "KARLO_7", "Upsampler", "corrupt", "enlarge", "gaussian_blur"]
+__all__ = ["FAST_27", "KARLO_7", "Upsampler", "corrupt", "gaussian_blur"]
 
 FIRST, LAST, SCHEDULER = "super_res_first", "super_res_last", "super_res_scheduler"
 """Folders, as in published models."""
@@ -70,8 +70,8 @@ class Upsampler:
         from engines.diffusion._diffusers import UNet2DModel
 
         folder = Path(folder)
-        first = load_network(UNet2DModel, folder / FIRST)
-        last = load_network(UNet2DModel, folder / LAST) if (folder / LAST).is_dir() else None
+        first = load_complete_network(UNet2DModel, folder / FIRST)
+        last = load_complete_network(UNet2DModel, folder / LAST) if (folder / LAST).is_dir() else None
         return cls(first, read_json(folder / SCHEDULER / "scheduler_config.json"), last)
 
     def save(self, folder: Path | str, *, half: bool = False) -> None:
@@ -109,14 +109,9 @@ class Upsampler:
         self, small: Tensor, size: int, timesteps: Sequence[int] = KARLO_7, *, generator: torch.Generator
     ) -> Iterator[Step]:
         """(N, 3, h, w) → steps of (N, 3, size, size). timesteps: descending; the last one is for the last network."""
-        large = enlarge(small, size)
+        large = resized(small, size, low=-1)
         noise = torch.randn(large.shape, generator=generator, device=generator.device).to(large)
         yield from self.diffusion.ddpm(self.beside(large, timesteps), noise, timesteps, generator=generator)
-
-
-def enlarge(pictures: Tensor, size: int) -> Tensor:
-    """(N, C, h, w) → (N, C, size, size), bicubic, in [-1, 1]."""
-    return resized(pictures, size)
 
 
 def corrupt(

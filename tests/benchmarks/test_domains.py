@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from benchmarks import domains
-from benchmarks.domains import GLOBAL_LOSS, RIVALS, Judges, Result, Score, Task, as_bytes, faces_of, repainted, table
+from benchmarks.domains import GLOBAL_LOSS, RIVALS, Judges, Result, Score, Task, faces_of, repainted, table
+from engines.images import as_pixels
 from engines.zoo import Models
 from training.portrait_domains import PORTRAIT_DOMAINS, settings_for
 from training.worlds.emoji import FONT
@@ -87,8 +88,8 @@ def test_faces_are_numbered_and_differ(monkeypatch):
     monkeypatch.setattr(domains, "FIRST_SEED", domains.FIRST_SEED + 1)
     assert torch.equal(faces_of(generator, 1)[0], pictures[1])
     assert (pictures[0] - pictures[1]).abs().mean() > 0.02
-    assert as_bytes(pictures).dtype == np.uint8
-    assert as_bytes(pictures).shape == (2, 128, 128, 3)
+    assert as_pixels(pictures).dtype == np.uint8
+    assert as_pixels(pictures).shape == (2, 128, 128, 3)
 
 
 def test_the_table_has_a_line_for_each_domain_and_their_mean():

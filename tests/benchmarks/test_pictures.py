@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from benchmarks import pictures
-from benchmarks.pictures import StyleExaminer, as_bytes, grounds_right
+from benchmarks.pictures import StyleExaminer, grounds_right
+from engines.images import as_pixels
 from engines.zoo import Models
 from training.worlds.emoji import FONT
 from training.worlds.scenes import COLOURS
@@ -18,7 +19,7 @@ def plain(prompts, seed):
     colours = torch.tensor([next(colour.rgb for colour in COLOURS if colour.en == name) for name in asked])
     shown = colours[:, :, None, None].repeat(1, 1, 64, 64)
     shown[:, :, 8:-8, 8:-8] = torch.rand(len(asked), 3, 48, 48, generator=torch.Generator().manual_seed(seed))
-    return as_bytes(shown)
+    return as_pixels(shown)
 
 
 def test_grounds_are_told_by_the_rim():

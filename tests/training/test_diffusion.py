@@ -11,13 +11,12 @@ from training.diffusion import (
     LAST,
     PEAK_LR,
     TIMESTEPS,
+    WARM_UP,
     DiffusionTrainer,
-    learning_rate,
     make_scheduler,
     make_text_encoder,
     make_tokenizer,
     make_unet,
-    nearest,
 )
 from training.weights import load_weights
 
@@ -49,27 +48,16 @@ def test_the_text_encoder_begins_as_clips_text_tower():
         assert torch.allclose(pooled @ tower["text_projection"], clip.encode_text(theirs), atol=1e-4)
 
 
-def test_the_rate_is_level_between_its_ends_however_long_the_training():
-    assert learning_rate(0, 1000) == PEAK_LR / diffusion.WARM_UP
-    assert learning_rate(500, 1000) == learning_rate(500, 5000) == PEAK_LR
-    halfway = round(1000 * (1 - DECAY / 2))
-    assert learning_rate(halfway, 1000) == pytest.approx(PEAK_LR * (1 + LAST) / 2)
-    assert learning_rate(1000, 1000) == pytest.approx(PEAK_LR * LAST)
-
-
-def test_nearest_finds_the_place_in_a_rising_table():
-    table = torch.tensor([0.0, 0.1, 0.5, 1.0])
-    assert nearest(table, torch.tensor([-1.0, 0.04, 0.06, 0.29, 0.31, 2.0])).tolist() == [0, 0, 1, 1, 2, 3]
-
-
-def test_timesteps_are_mostly_in_the_middle_but_reach_both_ends(trainer, monkeypatch):
-    monkeypatch.setattr(diffusion, "BATCH", 20_000)
-    drawn = trainer._timesteps(torch.Generator().manual_seed(0))
-    flow = trainer.flow_times[drawn]
-    assert flow.median() == pytest.approx(0.5, abs=0.02)
-    assert (drawn >= 990).float().mean() == pytest.approx(diffusion.EVENLY / 100, rel=0.5)
-    assert (drawn < 10).float().mean() == pytest.approx(diffusion.EVENLY / 100, rel=0.5)
-    assert (drawn.min(), drawn.max()) == (0, TIMESTEPS - 1)
+def test_the_rate_rises_stays_and_falls(trainer, monkeypatch):
+    rates = []
+    with monkeypatch.context() as patch:
+        patch.setattr(diffusion, "descend", lambda loss, optimizer, rate, *networks: rates.append(rate))
+        patch.setattr(trainer, "batches", 1000)
+        patch.setattr(trainer, "world", lambda *_: (torch.zeros(12, 3, 64, 64), ["a cat"] * 12))
+        for batch in (0, 500, round(1000 * (1 - DECAY / 2))):
+            patch.setattr(trainer, "batch", batch)
+            trainer.step()
+    assert rates == pytest.approx([PEAK_LR / WARM_UP, PEAK_LR, PEAK_LR * (1 + LAST) / 2])
 
 
 def test_every_prediction_of_pixels_stays_within_their_range():
@@ -95,9 +83,10 @@ def test_the_loss_weighs_what_is_missing_by_the_noise(trainer, monkeypatch):
         patch.setattr(trainer.optimizer, "step", lambda: None)
         patch.setattr(trainer, "batch", 3)
         loss = trainer.step()["loss"]
-    flow = trainer.flow_times[seen["timesteps"]]
+    flow = trainer.flow.times[seen["timesteps"]]
     assert loss == pytest.approx((0.25 / flow.clamp_min(0.1).square()).mean().item(), rel=1e-4)
-    signal, noise = trainer.signal[seen["timesteps"]], trainer.noise[seen["timesteps"]]
+    level = trainer.scheduler.alphas_cumprod[seen["timesteps"]]
+    signal, noise = level.sqrt(), (1 - level).sqrt()
     assert torch.allclose(signal.square() + noise.square(), torch.ones(12), atol=1e-5)
     assert torch.allclose(seen["noisy"].mean((1, 2, 3)), 0.5 * signal, atol=0.05)
     assert torch.allclose(seen["noisy"].std((1, 2, 3)), noise, rtol=0.05)

@@ -1,16 +1,20 @@
-"""One schedule in the place of five, with the very numbers that the shipped weights were trained with."""
+"""Two schedules in the place of six, with the very numbers that the shipped weights were trained with."""
 
 import math
 
 import pytest
 
-from training.schedule import learning_rate
+from training.schedule import average_decay, learning_rate, level_learning_rate
 
 STEPS = 4000
 
 
 def cosine(share: float) -> float:
     return math.cos(math.pi * share)
+
+
+def level(batch: int, batches: int) -> float:
+    return level_learning_rate(1e-3, batch, batches, warm_up=100, fall=0.3, last=0.05)
 
 
 @pytest.mark.parametrize(
@@ -36,8 +40,12 @@ def cosine(share: float) -> float:
             lambda step, p: 1.5e-3 * min(1.0, p / 0.04 + 0.01) * (0.005 + 0.995 * (1 + cosine(p)) / 2),
             lambda step, p: learning_rate(1.5e-3, p, warm_up=0.04, first=0.01, last=0.005),
         ),
+        (
+            lambda step, p: 1e-3 * min(1, (step + 1) / 100) * (0.05 + 0.95 * min(1, (STEPS - step) / (0.3 * STEPS))),
+            lambda step, p: level(step, STEPS),
+        ),
     ],
-    ids=["clip", "clip_energy", "clip_text", "judge", "style_features"],
+    ids=["clip", "clip_energy", "clip_text", "judge", "style_features", "diffusion"],
 )
 def test_rates_are_those_of_the_formulas(wanted, found):
     assert [found(step, step / STEPS) for step in range(STEPS)] == [wanted(step, step / STEPS) for step in range(STEPS)]
@@ -48,3 +56,14 @@ def test_ends():
     assert learning_rate(2.0, 0, warm_up=0.1, first=0.25) == 0.5
     assert learning_rate(2.0, 1, warm_up=0.1, last=0.25) == 0.5
     assert learning_rate(2.0, 1.5, warm_up=0.1, last=0.25) == 0.5
+
+
+def test_a_level_rate_is_the_same_between_its_ends_however_long_the_training():
+    assert level(0, 1000) == 1e-3 / 100
+    assert level(500, 1000) == level(500, 5000) == 1e-3
+    assert level(850, 1000) == pytest.approx(1e-3 * (1 + 0.05) / 2)
+    assert level(1000, 1000) == pytest.approx(1e-3 * 0.05)
+
+
+def test_an_average_forgets_its_beginning_and_then_remembers_for_long():
+    assert [average_decay(0.998, batch) for batch in (0, 20, 9980, 10_000, 50_000)] == [0, 0.5, 0.998, 0.998, 0.998]

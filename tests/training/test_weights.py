@@ -21,7 +21,7 @@ def test_an_average_follows_floats_and_copies_the_rest():
     module.running_mean += 10
     module.num_batches_tracked += 7
     for expected in (0.25, 0.4375):
-        update_average(average.state_dict().values(), module.state_dict().values(), 0.75)
+        update_average(average, module, 0.75)
         assert torch.allclose(average.weight, torch.full((2,), 1 + 2 * expected))
         assert torch.allclose(average.running_mean, torch.full((2,), 10 * expected))
         assert average.num_batches_tracked == 7

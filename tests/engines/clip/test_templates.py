@@ -1,6 +1,6 @@
 import numpy as np
 
-from engines.clip.templates import TEMPLATES, fill_templates
+from engines.clip.templates import TEMPLATES, fill_templates, sentences
 
 
 def test_the_released_list(references):
@@ -9,6 +9,12 @@ def test_the_released_list(references):
 
 
 def test_filling_takes_any_text():
-    sentences = fill_templates("face {with} braces")
-    assert len(sentences) == 79
-    assert sentences[0] == "a bad photo of a face {with} braces."
+    filled = fill_templates("face {with} braces")
+    assert len(filled) == 79
+    assert filled[0] == "a bad photo of a face {with} braces."
+
+
+def test_templates_bring_the_article_and_are_english():
+    assert sentences("an old face") == sentences("the old face") == fill_templates("old face")
+    assert sentences("anthill") == fill_templates("anthill")
+    assert sentences("안경 쓴 얼굴") == ["안경 쓴 얼굴"]

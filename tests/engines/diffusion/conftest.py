@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from tests.engines.diffusion.twins import pocket_twin, stable_diffusion_twin
 
@@ -13,6 +14,11 @@ def model():
 def large():
     """The same in the format of Stable Diffusion 1.5."""
     return stable_diffusion_twin()
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(7)
 
 
 @pytest.fixture(params=["pocket", "large"])

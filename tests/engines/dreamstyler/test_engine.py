@@ -12,7 +12,7 @@ from engines.dreamstyler.inversion import as_input
 from engines.dreamstyler.settings import DreamStylerSettings
 from engines.dreamstyler.styles import load_style, save_reference, save_style
 from engines.dreamstyler.tokens import PromptReader
-from engines.images import load_picture
+from engines.images import as_pixels, load_picture
 from engines.state_file import load_state, save_state
 from tests.engines.diffusion.twins import WIDTH
 
@@ -211,7 +211,7 @@ def restyling(painting_settings, painting):
 def test_a_picture_is_painted_anew(models, restyling):
     frames = frames_of(models, restyling())
     assert len(frames) == 4  # three fifths of the way
-    photo = (as_input(load_picture(restyling().photo), 16)[0] * 255).byte().permute(1, 2, 0).numpy()
+    photo = as_pixels(as_input(load_picture(restyling().photo), 16)[0])
     assert all(np.array_equal(frame.before, photo) for frame in frames)
 
     def distance(strength):

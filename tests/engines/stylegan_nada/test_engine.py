@@ -10,12 +10,13 @@ import torch.nn.functional as F
 
 from engines import ENGINES
 from engines.base import EngineError, LiveSettings
+from engines.images import as_pixels
 from engines.state_file import load_state, save_state
 from engines.style import SWATCHES
 from engines.stylegan2 import load_generator
 from engines.stylegan_nada import engine as module
 from engines.stylegan_nada.delta import Domain, save_domain
-from engines.stylegan_nada.engine import StyleGANNada, as_sheet, walk
+from engines.stylegan_nada.engine import StyleGANNada, sheet_of, walk
 from engines.stylegan_nada.settings import StyleGANNadaSettings
 
 SIDE = 16
@@ -69,11 +70,11 @@ def test_the_sheet_is_of_numbered_faces(models):
 
 def test_sheets(generator):
     pictures = torch.rand(2, 3, 300, 300) * 2 - 1
-    assert as_sheet(pictures).shape == (256, 512, 3)
+    assert sheet_of(pictures).shape == (256, 512, 3)
     pictures = torch.rand(6, 3, 4, 4) * 2 - 1
-    sheet = as_sheet(pictures)
+    sheet = sheet_of(pictures)
     assert sheet.shape == (8, 16, 3)
-    fifth = (pictures[4] * 127.5 + 128).byte().permute(1, 2, 0).numpy()
+    fifth = as_pixels(pictures[4] / 2 + 0.5)
     assert np.array_equal(sheet[4:, :4], fifth)
 
 
@@ -261,7 +262,7 @@ def test_what_is_made_is_an_ordinary_generator(models, tmp_path):
     path = tmp_path / "generator.safetensors"
     StyleGANNada.write_model(load_state(tmp_path / "state.safetensors"), path)
     generator = load_generator(path)
-    picture = as_sheet(generator.synthesis(module.latent_of_seed(generator, 9, 1.0)))
+    picture = sheet_of(generator.synthesis(module.latent_of_seed(generator, 9, 1.0)))
     assert np.array_equal(picture, last.image)
     (again,) = frames(models, small(faces=1, domain_file=str(path), truncation_psi=1.0))
     assert np.abs(again.image.astype(int) - last.image).max() <= 1

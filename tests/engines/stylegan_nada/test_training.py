@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from engines.base import EngineError
+from engines.clip.templates import fill_templates
 from engines.style import StyleEncoder
 from engines.style.features import vgg_features
 from engines.stylegan_nada import training as module
@@ -77,7 +78,7 @@ def test_the_loss_is_of_pairs_with_one_code(generator, clip):
     one = clip.encode_image(module.clip_input(with_views(generator.synthesis(codes), views), 8))
     adapted = render(training._synthesis, codes, training.change)
     other = clip.encode_image(module.clip_input(with_views(adapted, views), 8))
-    direction = text_direction(*(clip.encode_texts(module.fill_templates(text)) for text in ("pencil sketch", "photo")))
+    direction = text_direction(*(clip.encode_texts(fill_templates(text)) for text in ("pencil sketch", "photo")))
     torch.testing.assert_close(terms["directional"], directional_loss(one, other, direction))
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from engines.diffusion.process import Diffusion, leading_timesteps, spaced_timesteps
 from engines.unclip.decoder import Decoder, Projections, guidance_weights, guide
-from engines.unclip.diffusion import Diffusion, leading_timesteps, spaced_timesteps
 
 KINDS = ("karlo", "pocket")
 

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 
 from engines.base import EngineError, LiveSettings
+from engines.diffusion.process import leading_timesteps
+from engines.images import as_tensor
 from engines.state_file import load_state, save_state
-from engines.unclip.diffusion import leading_timesteps
 from engines.unclip.embeddings import interpolate, mix, slerp, text_diff
 from engines.unclip.engine import UnCLIP
-from engines.unclip.pictures import to_tensor
 from engines.unclip.settings import UnCLIPSettings
 from engines.unclip.upsampler import KARLO_7
 
@@ -136,7 +136,7 @@ def test_kept_noise_leads_back_to_the_picture(engine, model, picture):
     run = engine()
     frame = last(run, operation="variations", picture_1=picture(), upsample=False)
     decoder = model.decoder
-    sample = decoder.samples(to_tensor(np.asarray(Image.open(picture()))))
+    sample = decoder.samples(as_tensor(np.asarray(Image.open(picture())))[None] * 2 - 1)
     predict = decoder.conditioned(run._seen[0], run._null, run._null, image_scale=1.0, text_scale=1.0)
     *_, found = decoder.diffusion.ddim_inversion(predict, sample, leading_timesteps(3))
     torch.testing.assert_close(run._inversion.sample, found.sample)
@@ -151,6 +151,13 @@ def test_variations_vary_with_their_freedom(engine, picture):
     for more in ({"eta": 1.0}, {"invert": False}):
         image = last(engine(), **values, **more).image
         assert not np.array_equal(image[:, :8], image[:, 8:]), more
+
+
+def test_interpolated_pictures_may_differ_in_size(engine, picture, tmp_path):
+    wide = np.random.default_rng(2).integers(0, 256, (6, 12, 3), dtype=np.uint8)
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    frame = last(engine(), operation="interpolate", picture_1=picture(), picture_2=str(tmp_path / "wide.png"))
+    assert frame.image.shape == (16, 32, 3)
 
 
 def test_interpolation_goes_from_picture_to_picture(engine, picture):

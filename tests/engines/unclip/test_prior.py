@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engines.diffusion._diffusers import PriorTransformer
-from engines.unclip.diffusion import spaced_timesteps
+from engines.diffusion.process import spaced_timesteps
 from engines.unclip.prior import OWN_SCHEDULER, DiffusionPrior, PriorStep
 from engines.unclip.text import TextCondition
 

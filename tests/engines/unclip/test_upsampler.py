@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from engines.unclip.diffusion import Diffusion
-from engines.unclip.upsampler import FAST_27, KARLO_7, Upsampler, corrupt, enlarge, gaussian_blur
+from engines.diffusion.process import Diffusion
+from engines.images import resized
+from engines.unclip.upsampler import FAST_27, KARLO_7, Upsampler, corrupt, gaussian_blur
 
 SCHEDULER = {"_class_name": "UnCLIPScheduler", "variance_type": "fixed_small_log"}
 
@@ -35,7 +36,7 @@ def test_a_network_that_copies_gives_the_enlarged_picture(small, generator):
     upsampler = Upsampler(Asked(), SCHEDULER)
     steps = list(upsampler.sample(small, 16, generator=generator))
     assert [(step.step, step.steps) for step in steps] == [(n, 7) for n in range(1, 8)]
-    torch.testing.assert_close(steps[-1].sample, enlarge(small, 16), rtol=0, atol=1e-3)
+    torch.testing.assert_close(steps[-1].sample, resized(small, 16, low=-1), rtol=0, atol=1e-3)
 
 
 def test_the_last_step_has_a_network_of_its_own(small, generator):
@@ -95,7 +96,7 @@ def test_patches_of_pixels_lie_in_channels(small, generator):
     upsampler = Upsampler(network, {**SCHEDULER, "prediction_type": "sample"})
     assert (upsampler.patch, upsampler.size) == (4, 16)
     *_, end = upsampler.sample(small, 16, generator=generator)
-    torch.testing.assert_close(end.sample, enlarge(small, 16))
+    torch.testing.assert_close(end.sample, resized(small, 16, low=-1))
 
 
 def test_convolutions_alone_take_any_size(super_resolution, small, generator):

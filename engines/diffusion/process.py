@@ -232,13 +232,15 @@ class Diffusion:
         *,
         eta: float | Callable[[], float] = 0.0,
         generator: torch.Generator,
+        is_shared: bool = False,
     ) -> Iterator[Step]:
         """From noise, or x_T of `ddim_inversion`, to a clean sample, along descending timesteps.
 
-        eta: 0 reconstructs, more makes variations (arXiv 2204.06125, §3.1); a function is asked at every step.
+        eta: 0 reconstructs, more makes variations (arXiv 2204.06125, §3.1); a function is asked at every step. With 1
+        it is DDPM with the smaller of its two variances. is_shared: all samples get the same noise.
         """
         for number, (timestep, before) in enumerate(_pairs(timesteps), 1):
-            noise = _noise_like(sample, generator)
+            noise = _noise_like(sample[:1] if is_shared else sample, generator)
             output = predict(sample, timestep)
             sample, x0 = self.ddim_step(output, sample, timestep, before, current(eta), noise)
             yield Step(number, len(timesteps), sample, x0)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from engines.unclip.diffusion import Diffusion, leading_timesteps, spaced_timesteps
-from engines.unclip.walk import Inversion, Walk
+from engines.diffusion.process import Diffusion, leading_timesteps, spaced_timesteps
+from engines.diffusion.walk import Inversion, Walk
 
 DIFFUSION = Diffusion.of({"prediction_type": "sample"})
 CPU = torch.device("cpu")

@@ -1,7 +1,8 @@
-"""What a network that predicts clean samples is asked in training: as in `training.diffusion`, for any schedule.
+"""Flow matching with prediction of the clean sample (arXiv 2403.03206, 2511.13720), on any schedule of noise.
 
+A network sees x_t = √ᾱ x + √(1 − ᾱ) n and the timestep, and answers with x itself (prediction type "sample").
 Timesteps are drawn as flow times, t = sigmoid(N(0, 1)), by t = √(1 − ᾱ) / (√ᾱ + √(1 − ᾱ)), and the loss is
-‖x̂ − x‖² / max(t, 0.1)²: flow matching with prediction of x (arXiv 2403.03206, 2511.13720).
+‖x̂ − x‖² / max(t, 0.1)².
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engines.unclip.diffusion import Diffusion
-from training.diffusion import EVENLY, nearest
+__all__ = ["Flow", "nearest"]
 
-__all__ = ["Flow"]
-
+EVENLY = 0.1
+"""Share of timesteps that are drawn evenly: of the first and the last ones, where inversion and sampling begin, flow
+times hardly bring any."""
 SMALLEST_TIME = 0.1
 
 
 class Flow:
-    def __init__(self, diffusion: Diffusion):
-        self.diffusion = diffusion
-        signal, noise = diffusion.alphas_cumprod.sqrt(), (1 - diffusion.alphas_cumprod).sqrt()
+    """alphas_cumprod: ᾱ of each timestep, the share of the signal's variance, (T,) falling, on the CPU."""
+
+    def __init__(self, alphas_cumprod: Tensor):
+        self.alphas_cumprod = alphas_cumprod
+        signal, noise = alphas_cumprod.sqrt(), (1 - alphas_cumprod).sqrt()
         self.times = (noise / (signal + noise)).float()
 
     def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
@@ -30,11 +33,17 @@ class Flow:
         return torch.where(torch.rand(count, generator=generator) < EVENLY, evenly, by_flow)
 
     def noised(self, clean: Tensor, timesteps: Tensor, generator: torch.Generator) -> Tensor:
-        """(N, …) samples, each with the noise of its timestep."""
+        """(N, C, H, W) samples, each with the noise of its timestep."""
+        level = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
-        return self.diffusion.noised(clean, noise, timesteps)
+        return level.sqrt().to(clean) * clean + (1 - level).sqrt().to(clean) * noise
 
     def loss(self, predicted: Tensor, clean: Tensor, timesteps: Tensor) -> Tensor:
         """Mean over (N, C, H, W) samples."""
         weight = self.times[timesteps].clamp_min(SMALLEST_TIME).square().to(clean.device)
         return ((predicted.float() - clean).square().mean((1, 2, 3)) / weight).mean()
+
+
+def nearest(table: Tensor, values: Tensor) -> Tensor:
+    """Place of the entry of a rising `table` that is nearest to each value, int64."""
+    return torch.searchsorted((table[1:] + table[:-1]) / 2, values)

@@ -1,35 +1,57 @@
-"""Folders of published diffusers models: a config.json and safetensors beside it. Nothing in them is run."""
+"""Folders in which diffusers and transformers keep models. Nothing in them is run, and no pickle is read."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from engines.base import EngineError
 
-__all__ = ["load_network", "read_json"]
+__all__ = ["load_complete_network", "load_network", "load_part", "read_json"]
 
 MAX_CONFIG_BYTES = 1 << 20
+NETWORK = {"use_safetensors": True, "low_cpu_mem_usage": False}
+"""Of weights. The other way to load them, the default of diffusers, needs one more package."""
 
 
-def load_network(kind: type[nn.Module], folder: Path) -> Any:
-    """A model of diffusers, float32 on the CPU, in evaluation mode, weights without gradients.
+def load_part(load: Callable[..., Any], folder: Path | str, part: str, **options) -> Any:
+    """A tokenizer, a scheduler, a processor. load: the `from_pretrained` of its class. part: what people call it.
 
-    Raises `EngineError` when the folder lacks anything, or holds something else; pickles are not read.
+    Raises `EngineError` when it is missing or cannot be read.
+    """
+    try:
+        return load(folder, local_files_only=True, **options)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise EngineError(f"The model in {folder} has no readable {part}; fetch it again.") from error
+
+
+def load_network(
+    load: Callable[..., nn.Module],
+    folder: Path | str,
+    part: str,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Any:
+    """As `load_part`: on the device, in the dtype, in evaluation mode, weights without gradients."""
+    network = load_part(load, folder, part, dtype=dtype, **NETWORK)
+    return network.to(device).eval().requires_grad_(False)
+
+
+def load_complete_network(kind: type[nn.Module], folder: Path) -> Any:
+    """A network of diffusers that has all its tensors and no other, float32 on the CPU, else as `load_network`.
+
+    Raises `EngineError` when the folder lacks anything, or holds something else.
     """
     read_json(folder / "config.json")
     try:
         network, report = kind.from_pretrained(
-            folder,
-            use_safetensors=True,
-            local_files_only=True,
-            low_cpu_mem_usage=False,
-            torch_dtype=torch.float32,
-            output_loading_info=True,
+            folder, local_files_only=True, dtype=torch.float32, output_loading_info=True, **NETWORK
         )
     except Exception as error:  # diffusers raises what it likes on a folder that is not what it seems to be
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]

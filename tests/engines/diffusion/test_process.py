@@ -2,15 +2,24 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from engines.base import EngineError
-from engines.unclip.diffusion import Diffusion, Step, cosine_betas, leading_timesteps, spaced_timesteps
+from engines.diffusion.process import Diffusion, Step, cosine_betas, leading_timesteps, spaced_timesteps
 from engines.unclip.upsampler import FAST_27, KARLO_7
 
 COSINE = Diffusion.of({}).alphas_cumprod
 TYPES = ("epsilon", "v_prediction", "sample")
+
+
+@pytest.fixture(scope="module")
+def array(references):
+    """`array(key)` of ../shared/references/unclip.npz as a tensor."""
+    with np.load(references / "unclip.npz") as file:
+        stored = dict(file)
+    return lambda key: torch.from_numpy(np.asarray(stored[key]))
 
 
 def karlo(prediction_type: str, clip: float) -> Diffusion:
