@@ -31,6 +31,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.drawings import REPHRASED, Drawing, contact_sheet, judged, read_prompts, summary
+from benchmarks.faces import frechet_distance
 from engines.base import Frame
 from engines.diffusion.process import leading_timesteps, spaced_timesteps
 from engines.images import as_pixels
@@ -53,7 +54,7 @@ FIRST_SEED = 77_000
 """Of captions and portraits; trainings count theirs from elsewhere."""
 SEEDS = (0, 1)
 SIZE = 64
-FEWEST = 8
+FEWEST = 16
 """Pictures of which the world can make all kinds."""
 AT_ONCE = 16
 """Pictures made together."""
@@ -190,23 +191,16 @@ def distances(painter: Painter, count: int) -> None:
     pictures, captions = captioned(count)
     features, truth = feature_network(), painter.seen(pictures)
     true_features, words = features(pictures), painter.model.clip.texts(captions)
-    floor = frechet(true_features, features(captioned(count, FIRST_SEED + 1)[0]))
+    floor = frechet_distance(true_features, features(captioned(count, FIRST_SEED + 1)[0]))
     print(json.dumps({"distance": "other true pictures", "pictures": count, "frechet": round(floor, 2)}), flush=True)
     for way in WAYS:
         made = painter.of_captions(captions, way, 0)
-        row = {"distance": way, "pictures": count, "frechet": round(frechet(true_features, features(made)), 2)}
+        row = {"distance": way, "pictures": count, "frechet": round(frechet_distance(true_features, features(made)), 2)}
         if way != "text alone":
             z = painter.embeddings(words, way, 0)
             row["cosine to picture"] = round(F.cosine_similarity(z, truth).mean().item(), 3)
             row["cosine to words"] = round(F.cosine_similarity(z, words.embedding).mean().item(), 3)
         print(json.dumps(row), flush=True)
-
-
-def frechet(one: Tensor, other: Tensor) -> float:
-    """|μ - μ'|² + tr(Σ + Σ' - 2 (Σ Σ')^½) of two sets of features, (N, d) each; the trace by eigenvalues of Σ Σ'."""
-    (mean, covariance), (mean_2, covariance_2) = ((x.double().mean(0), x.double().T.cov()) for x in (one, other))
-    roots = torch.linalg.eigvals(covariance @ covariance_2).real.clamp_min(0).sqrt()
-    return ((mean - mean_2).square().sum() + covariance.trace() + covariance_2.trace() - 2 * roots.sum()).item()
 
 
 # ---------------------------------------------------------------------------------------------- pictures

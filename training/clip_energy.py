@@ -30,6 +30,7 @@ from torch import Tensor
 from engines.clip._open_clip import open_clip
 from engines.clip.augment import apply_views, random_views
 from engines.clip.guidance import SCALE, certainties
+from engines.images import as_sheet
 from engines.vector import composite, rasterize
 from training.clip import ASSETS, MODEL, ascend, evaluate, make_composer, shuffle_patches
 from training.loop import Resumable, descend, make_parser, read_options, train
@@ -146,8 +147,7 @@ class Drawings:
         """The first of them on white, to see how the tower draws."""
         values = {name: value[: rows * columns] for name, value in self.values.items()}
         pictures = composite(rasterize(scenes_of(self.template, values)), (1, 1, 1)).clamp(0, 1)
-        tiled = pictures.unflatten(0, (rows, columns)).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)
-        return Image.fromarray((tiled * 255).byte().cpu().numpy())
+        return Image.fromarray(as_sheet(pictures, columns))
 
     def state_dict(self) -> dict:
         return {"values": self.values, "first": self.first, "second": self.second, "age": self.age, "names": self.names}

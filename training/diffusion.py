@@ -27,6 +27,7 @@ from engines.diffusion._diffusers import (
     UNet2DConditionModel,
 )
 from engines.diffusion.pocket import tokens
+from engines.images import as_sheet
 from training.clip import ASSETS, MODEL
 from training.flow import Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
@@ -125,8 +126,7 @@ class DiffusionTrainer(Resumable):
     def sheet(self) -> Image.Image:
         """One sample of each prompt of SHEET, always from the same noise."""
         pictures = self.model().sample(list(SHEET), 12, 3.0, torch.Generator().manual_seed(0)).cpu()
-        tiled = pictures.unflatten(0, (-1, COLUMNS)).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)
-        return Image.fromarray((tiled * 255).round().byte().numpy())
+        return Image.fromarray(as_sheet(pictures, COLUMNS))
 
 
 # ------------------------------------------------------------------------------------------------------------ parts

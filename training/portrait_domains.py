@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from engines.clip.guidance import ClipGuide
+from engines.images import as_pixels
 from engines.styleclip.face import latent_of_seed
 from engines.stylegan2 import Generator
 from engines.stylegan_nada.delta import Change, Domain, descendant, save_domain
@@ -122,7 +123,7 @@ def style_pictures(domain: PortraitDomain, side: int, folder: Path) -> dict[str,
     settings = {}
     for number, picture in enumerate(painted, 1):
         path = folder / f"{domain.name}-{number}.png"
-        Image.fromarray((picture * 255).round().byte().permute(1, 2, 0).numpy()).save(path)
+        Image.fromarray(as_pixels(picture)).save(path)
         settings[f"style_{number}"] = str(path)
     return settings
 

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from engines.images import as_sheet
 from engines.stylegan2.checkpoint import save_generator
 from engines.stylegan2.generator import Generator, GeneratorConfig, block_channels, normalize_second_moment
 from engines.stylegan2.style_space import is_torgb
@@ -147,9 +148,8 @@ class SynthesisTrainer(Resumable):
         people = sample_portraits(64, torch.Generator().manual_seed(987_654_321)).to(self.device)
         truth = paint(people, SIZE)
         painted = (self.average.synthesis(self._wide(latent_of(people)), noise="none") / 2 + 0.5).clamp(0, 1)
-        rows = torch.cat([painted[:10], truth[:10], painted[10:20], truth[10:20]]).view(4, 10, 3, SIZE, SIZE)
-        sheet = rows.permute(0, 3, 1, 4, 2).reshape(4 * SIZE, 10 * SIZE, 3)
-        Image.fromarray((sheet * 255).round().byte().cpu().numpy()).save(path)
+        rows = torch.cat([painted[:10], truth[:10], painted[10:20], truth[10:20]])
+        Image.fromarray(as_sheet(rows, 10)).save(path)
         return -10 * (painted - truth).square().mean().log10().item()
 
 

@@ -22,6 +22,7 @@ from engines.diffusion import Control, DiffusionModel, Sampler, plain_guidance
 from engines.diffusion._diffusers import ControlNetModel
 from engines.diffusion.pocket import tokens
 from engines.diffusion.structure import edges
+from engines.images import as_sheet
 from engines.zoo.catalogue import ASSETS
 from training.flow import Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
@@ -107,8 +108,7 @@ class StructureTrainer(Resumable):
                 *_, last = sampler.steps(sampler.noise(torch.Generator().manual_seed(0)), lambda _, g=guidance: g)
                 made.append(self.model.pictures(last.latents).cpu())
             rows.append(torch.cat(made))
-        tiled = torch.stack(rows).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)
-        return Image.fromarray((tiled * 255).round().byte().numpy())
+        return Image.fromarray(as_sheet(torch.cat(rows), SHOWN))
 
 
 def main() -> None:

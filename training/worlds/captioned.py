@@ -31,7 +31,7 @@ HELD_OUT = (
 """Styles that are never painted and never named: somebody's paintings, from which DreamStyler is to learn."""
 PAINTED = torch.tensor([number for number, style in enumerate(STYLES) if style.en not in HELD_OUT])
 """Places in STYLES of all others."""
-RESTYLED, PORTRAITS, SCENES = 0.2, 0.12, 0.1
+RESTYLED, PORTRAITS, SCENES = 0.16, 0.09, 0.05
 """Shares of subjects in a style, of portraits and of scenes; the others are subjects as they are."""
 PORTRAITS_RESTYLED = 0.25
 """Share of the portraits that are painted in a style."""
@@ -89,9 +89,9 @@ class CaptionedWorld:
 
 
 def place(sprites: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """(B, 4, S, S) → (B, 4, size, size): large, near the middle, half of them turned by up to 12°."""
+    """(B, 4, S, S) → (B, 4, size, size): large, near the middle, a quarter of them turned by up to 12°."""
     uniform = uniform_of(len(sprites), generator, sprites.device)
-    scale, angle = uniform(0.76, 0.98), uniform(-12, 12) * (math.pi / 180) * (uniform(0, 1) < 0.5)
+    scale, angle = uniform(0.76, 0.98), uniform(-12, 12) * (math.pi / 180) * (uniform(0, 1) < 0.25)
     room = (1 - scale) * 0.6
     dx, dy = uniform(-1, 1) * room, uniform(-1, 1) * room
     cos, sin = angle.cos() / scale, angle.sin() / scale
