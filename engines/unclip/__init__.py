@@ -10,6 +10,7 @@ from engines.unclip.decoder import Decoder, Projections, guidance_weights
 from engines.unclip.embeddings import candidate_scores, interpolate, mix, slerp, text_diff
 from engines.unclip.pca import EmbeddingPCA
 from engines.unclip.prior import DiffusionPrior, PriorStep
+from engines.unclip.stable import StableDecoder
 from engines.unclip.text import TextCondition, encode_texts
 from engines.unclip.typographic import label_probabilities, with_label
 from engines.unclip.upsampler import Upsampler
@@ -23,6 +24,7 @@ __all__ = [
     "EmbeddingPCA",
     "PriorStep",
     "Projections",
+    "StableDecoder",
     "Step",
     "TextCondition",
     "Upsampler",

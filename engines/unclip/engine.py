@@ -93,6 +93,7 @@ class UnCLIP(Engine):
         self._model: UnCLIPModel = self.models.unclip(settings.model)
         self._texts = lru_cache(lambda *texts: self._model.clip.texts(list(texts)))
         self._null = self._texts("")
+        self._said = lru_cache(lambda text: self._model.said([text]))
         self._device = self._null.embedding.device
         self._pictures = [padded_square(load_picture(path)) for path in settings.pictures]
         self._seen = [self._model.clip.picture(picture) for picture in self._pictures]
@@ -141,7 +142,8 @@ class UnCLIP(Engine):
             "probe": ("attack",),
         }
         own = [getattr(now, name) for name in names.get(now.operation, ())]
-        return [self._embeds(now), self._guided_by, now.keeps_noise, now.num_pictures, now.num_steps, now.seed, *own]
+        own += [now.keeps_noise, now.num_pictures, now.num_steps, now.noise_level, now.seed]
+        return [self._embeds(now), self._guided_by, *own]
 
     def _looks_like(self, now: UnCLIPSettings) -> list:
         """All else that decides a finished picture."""
@@ -249,7 +251,7 @@ class UnCLIP(Engine):
         decoder = self._model.decoder
         noise = self._noise(1, 0).expand(len(z), -1, -1, -1)
         timestep = round(PREVIEW_LEVEL * len(decoder.diffusion.alphas_cumprod))
-        output = decoder.conditioned(z, self._null, self._null, image_scale=1.0, text_scale=1.0)(noise, timestep)
+        output = self._unguided(z)(noise, timestep)
         x0, _ = decoder.diffusion.read(output[:, : noise.shape[1]], noise, timestep)
         return decoder.pictures(x0)
 
@@ -263,8 +265,12 @@ class UnCLIP(Engine):
             samples = torch.cat([decoder.samples(picture) for picture in pictures])
             self._noised = [now.num_steps]
             self._inversion = Inversion(decoder.diffusion, samples, leading_timesteps(now.num_steps))
-        z = torch.cat(self._seen)
-        self._inversion.step(decoder.conditioned(z, self._null, self._null, image_scale=1.0, text_scale=1.0))
+        self._inversion.step(self._unguided(torch.cat(self._seen)))
+
+    def _unguided(self, z: Tensor) -> Predict:
+        """What the decoder makes of embeddings alone, (N, d)."""
+        null = self._said("")
+        return self._model.decoder.conditioned(self._model.noised(z), null, null, image_scale=1.0, text_scale=1.0)
 
     # ------------------------------------------------------------------ the decoder
 
@@ -278,21 +284,23 @@ class UnCLIP(Engine):
     @torch.no_grad()
     def _begin(self, now: UnCLIPSettings) -> None:
         self._painted, self._enlarging = self._paints(now), None
-        self._z = self._rows(now)
+        is_shared = now.operation in IN_ORDER
+        rows = self._rows(now)
+        self._z = self._model.noised(rows, now.noise_level, seed=now.seed + 2, is_shared=is_shared)
         if now.operation == "probe":
             self._probe(now)
         spacing = leading_timesteps if now.keeps_noise else spaced_timesteps
-        is_shared = now.operation in IN_ORDER
         diffusion = self._model.decoder.diffusion
         self._walk = Walk(diffusion, self._start(now), spacing(now.num_steps), seed=now.seed + 1, is_shared=is_shared)
 
     def _predict(self, now: UnCLIPSettings) -> Predict:
         scale = now.edit_scale if now.keeps_noise else now.guidance_scale
         if self._has_text(now):
-            text, text_scale = self._texts(now.prompt), now.text_scale
+            text, text_scale = self._said(now.prompt), now.text_scale
         else:
-            text, text_scale = self._null, scale
-        return self._model.decoder.conditioned(self._z, text, self._null, image_scale=scale, text_scale=text_scale)
+            text, text_scale = self._said(""), scale
+        null = self._said("")
+        return self._model.decoder.conditioned(self._z, text, null, image_scale=scale, text_scale=text_scale)
 
     def _has_text(self, now: UnCLIPSettings) -> bool:
         """Whether the decoder reads the prompt, too; where a picture is changed, its embedding says everything."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,11 +18,12 @@ from engines.unclip.embeddings import unit
 from engines.unclip.kandinsky import KandinskyDecoder
 from engines.unclip.prior import DiffusionPrior
 from engines.unclip.published import PublishedClipReader
+from engines.unclip.stable import StableDecoder
 from engines.unclip.text import TextCondition, encode_texts
 from engines.unclip.typographic import zero_shot
 from engines.unclip.upsampler import Upsampler
 
-__all__ = ["AR_PRIOR_FILE", "ClipReader", "OpenClipReader", "UnCLIPModel"]
+__all__ = ["AR_PRIOR_FILE", "ClipReader", "LengthenedReader", "OpenClipReader", "UnCLIPModel"]
 
 AR_PRIOR_FILE = "ar_prior.safetensors"
 
@@ -56,13 +57,28 @@ class OpenClipReader:
         return zero_shot(unit(z_images), self.encoder.encode_texts(labels), scale)
 
 
+class LengthenedReader(OpenClipReader):
+    """For a decoder that learned embeddings as they are: those of pictures, and of words, of the usual length."""
+
+    def __init__(self, encoder: ClipEncoder, length: float):
+        super().__init__(encoder)
+        self.length = length
+
+    def texts(self, texts: list[str]) -> TextCondition:
+        said = super().texts(texts)
+        return replace(said, embedding=self.length * unit(said.embedding))
+
+    def picture(self, picture: np.ndarray) -> Tensor:
+        return self.length * super().picture(picture)
+
+
 @dataclass(frozen=True)
 class UnCLIPModel:
     """prior, ar_prior, upsampler: None where it has none. name: what people call it."""
 
     name: str
     clip: ClipReader
-    decoder: Decoder | KandinskyDecoder
+    decoder: Decoder | KandinskyDecoder | StableDecoder
     prior: DiffusionPrior | None = None
     ar_prior: AutoregressivePrior | None = None
     upsampler: Upsampler | None = None
@@ -95,6 +111,42 @@ class UnCLIPModel:
         found = DiffusionPrior.load(prior)
         found.network.to(device)
         return cls(name, clip, KandinskyDecoder.load(decoder, clip.nobody()), found)
+
+    @classmethod
+    def load_stable(
+        cls,
+        folder: Path | str,
+        prior: Path | str | None,
+        clip: PublishedClipReader | ClipEncoder,
+        device: torch.device | str,
+        name: str,
+    ) -> UnCLIPModel:
+        """Its folder, and that of the prior of its CLIP; where there is none, clip is the whole CLIP from elsewhere.
+
+        Raises `EngineError` when something is missing or damaged.
+        """
+        decoder = StableDecoder.load(folder, device)
+        if prior is None:
+            return cls(name, LengthenedReader(clip, decoder.length), decoder)
+        found = DiffusionPrior.load(prior)
+        found.network.to(device)
+        return cls(name, clip, decoder, found)
+
+    def said(self, texts: list[str]) -> TextCondition:
+        """Texts as the decoder reads them: with CLIP, or as Stable unCLIP's with a text encoder of its own."""
+        return (self.decoder if isinstance(self.decoder, StableDecoder) else self.clip).texts(texts)
+
+    def noised(self, z: Tensor, level: int = 0, *, seed: int = 0, is_shared: bool = True) -> Tensor:
+        """Embeddings (N, d) as the decoder takes them: as they are, or as Stable unCLIP's noised to a level, (N, 2d).
+
+        level: 0 to 999. is_shared: all get the same noise.
+        """
+        if not isinstance(self.decoder, StableDecoder):
+            return z
+        noise = torch.randn(1 if is_shared else len(z), z.shape[1], generator=torch.Generator().manual_seed(seed))
+        if level == 0:  # published with 0.6 % of it, but a picture is found again only with what its noise was found
+            noise.zero_()
+        return self.decoder.noised(z, level, noise.to(z))
 
     def from_words(self, text: TextCondition) -> Tensor:
         """The words' own embeddings in the place of pictures', (N, d), as long as these are (§5, "no prior")."""

@@ -146,13 +146,18 @@ class UnCLIPSettings(EngineSettings):
         help="Let the upsampler sharpen the finished picture. May be pressed when it is there: on a CPU, the full "
         "models' takes longer than the picture.",
     )  # fmt: skip
+    noise_level: int = setting(
+        0, label="Noise on the embedding", group="Decoder", live=True, minimum=0, maximum=999, step=1, advanced=True,
+        help="Of Stable-unCLIP alone: how far it may leave what the embedding says. 999: nothing of it is left.",
+    )  # fmt: skip
     seed: int = setting(
         0, label="Seed", group="Decoder", live=True, minimum=0, maximum=2**31 - 1, step=1,
         help="Of all that is drawn. Same seed, same settings: same picture.",
     )  # fmt: skip
     model: str = setting(
         "", label="Model", group="Decoder", max_length=60, advanced=True,
-        help="Of the full models: Karlo-v1-alpha, Karlo-v1-alpha-variations or Kandinsky-2.2. Empty: the first.",
+        help="Of the full models: Karlo-v1-alpha, Karlo-v1-alpha-variations, Kandinsky-2.2, Stable-unCLIP-small or "
+        "Stable-unCLIP. Empty: the first.",
     )  # fmt: skip
 
     @model_validator(mode="after")

@@ -135,6 +135,34 @@ CATALOGUE: list[CatalogueEntry] = [
         files=("*.json", "*/diffusion_pytorch_model.safetensors"),
     ),
     CatalogueEntry(
+        "Stable-unCLIP-small", "full", "unclip", "sd2-community/stable-diffusion-2-1-unclip-small", 6_400_000_000,
+        "CreativeML Open RAIL++-M",
+        "Stable Diffusion 2.1 that paints embeddings of CLIP ViT-L/14, at 768 pixels; wants a large GPU.",
+        files=(
+            "feature_extractor/*", "*/config.json", "*/scheduler_config.json", "tokenizer/*", "*/model.safetensors",
+            "*/diffusion_pytorch_model.safetensors",
+        ),
+    ),
+    CatalogueEntry(
+        "Stable-unCLIP-small-prior", "full", "unclip-prior", "kakaobrain/karlo-v1-alpha", 4_580_000_000,
+        "CreativeML Open RAIL-M",
+        "Karlo's prior and the half of CLIP ViT-L/14 that reads, which find embeddings for Stable unCLIP.",
+        files=(
+            "prior/config.json", "prior/diffusion_pytorch_model.safetensors", "prior_scheduler/*", "tokenizer/*",
+            "text_encoder/config.json", "text_encoder/model.safetensors",
+        ),
+    ),
+    CatalogueEntry(
+        "Stable-unCLIP", "full", "unclip", "sd2-community/stable-diffusion-2-1-unclip", 5_180_000_000,
+        "CreativeML Open RAIL++-M",
+        "The same for the finer embeddings of CLIP ViT-H/14, which comes beside it, without a prior; wants a large "
+        "GPU.",
+        files=(
+            "*/config.json", "*/scheduler_config.json", "tokenizer/*", "text_encoder/model.safetensors",
+            "*/diffusion_pytorch_model.safetensors",
+        ),
+    ),
+    CatalogueEntry(
         "Karlo-eye", "full", "unclip-eye", "kakaobrain/karlo-v1-alpha-image-variations", 1_220_000_000,
         "CreativeML Open RAIL-M",
         "The half of CLIP ViT-L/14 that looks at pictures, which Karlo's own folder lacks.",

@@ -33,6 +33,10 @@ __all__ = ["Models", "cache_folder", "relevance_name", "resolve_device"]
 _POCKET_CLIP = "atelier-pocket"
 _DECODER_APART = ("Kandinsky-2.2",)
 """Models whose decoder is an entry of its own."""
+_PRIOR_APART = ("Stable-unCLIP-small",)
+"""Models of Stable unCLIP whose prior is, with the half of their CLIP that reads."""
+_CLIP_APART = {"Stable-unCLIP": "ViT-H-14-laion2b"}
+"""The others, and the whole of their CLIP."""
 
 
 class Models:
@@ -143,6 +147,8 @@ class Models:
         """The unCLIP of that catalogue name, or the family's own; shared between runs: not to be changed."""
         entry = find("unclip", name, self.family)
         folder = _folder_of(entry)
+        if entry.name in (*_PRIOR_APART, *_CLIP_APART):
+            return self._stable_unclip(entry, folder)
         if entry.family == "pocket":
             clip = _read_with(self.clip())
         else:
@@ -154,6 +160,16 @@ class Models:
             weights = _folder_of(apart) / "unet"
             model = _load_kandinsky(entry, folder, weights.parent, clip, self.device)
         self._note_folder(entry, weights)
+        return model
+
+    def _stable_unclip(self, entry: CatalogueEntry, folder: Path) -> UnCLIPModel:
+        if entry.name in _CLIP_APART:
+            prior, clip = None, self.clip(_CLIP_APART[entry.name])
+        else:
+            prior = _folder_of(find("unclip-prior", f"{entry.name}-prior", "full"))
+            clip = _load_published_clip(prior, folder, self.device)
+        model = _load_stable(entry, folder, prior, clip, self.device)
+        self._note_folder(entry, folder / "unet")
         return model
 
     def _note_folder(self, entry: CatalogueEntry, folder: Path) -> None:
@@ -257,6 +273,15 @@ def _load_kandinsky(
     from engines.unclip.model import UnCLIPModel
 
     return UnCLIPModel.load_kandinsky(prior, decoder, clip, device, entry.name)
+
+
+@cache
+def _load_stable(
+    entry: CatalogueEntry, folder: Path, prior: Path | None, clip: ClipReader | ClipEncoder, device: torch.device
+) -> UnCLIPModel:
+    from engines.unclip.model import UnCLIPModel
+
+    return UnCLIPModel.load_stable(folder, prior, clip, device, entry.name)
 
 
 @cache
