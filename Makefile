@@ -33,6 +33,7 @@ evaluate-faces: .venv/dev
 evaluate-diffusion: .venv/dev
 	$(BIN)/python -m benchmarks.pictures
 	$(BIN)/python -m benchmarks.dreamstyler --sheets docs
+	$(BIN)/python -m benchmarks.unclip --sheets docs
 
 train-clip: .venv/dev
 	$(BIN)/python -m training.clip
@@ -49,6 +50,8 @@ train-style: .venv/dev
 train-diffusion: .venv/dev
 	$(BIN)/python -m training.diffusion
 	$(BIN)/python -m training.unclip_prior
+	$(BIN)/python -m training.unclip_decoder
+	$(BIN)/python -m training.unclip_upsampler
 
 train-faces: .venv/dev
 	$(BIN)/python -m training.portrait_generator

@@ -17,6 +17,7 @@ _HOMES = {
     "styleclip-directions": "engines.styleclip.directions_engine:StyleCLIPDirections",
     "stylegan-nada": "engines.stylegan_nada.engine:StyleGANNada",
     "dreamstyler": "engines.dreamstyler.engine:DreamStyler",
+    "unclip": "engines.unclip.engine:UnCLIP",
 }
 """Method name → where its engine class lives. Imported on first use: listing the methods must not load torch."""
 

@@ -18,7 +18,7 @@ from engines.base import Engine, EngineError, EngineSettings, Frame, SettingSpec
 
 CHECKPOINT_SECONDS = 4.0
 MAX_TIMELAPSE_FRAMES = 300
-_SHORTCUTS = {"prompt": "prompt", "steps": "num_steps", "seed": "seed"}
+_SHORTCUTS = {"prompt": "prompt", "steps": "num_steps", "seed": "seed", "operation": "operation"}
 """Options of their own, where the method has that setting."""
 
 

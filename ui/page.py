@@ -21,7 +21,7 @@ from ui.context import Context
 from ui.language import Text
 from ui.security import SecurityHeaders
 from ui.session import Session
-from ui.tabs import clipdraw, dreamstyler, styleclip, styleclipdraw, stylegan_nada
+from ui.tabs import clipdraw, dreamstyler, styleclip, styleclipdraw, stylegan_nada, unclip
 from ui.theme import StudioTheme
 
 __all__ = ["build", "serve"]
@@ -37,6 +37,7 @@ _TABS = {
     },
     "StyleGAN-NADA": {"stylegan-nada": stylegan_nada.build},
     "DreamStyler": {"dreamstyler": dreamstyler.build},
+    "unCLIP": {"unclip": unclip.build},
 }
 """Title of a tab → its methods: name → what lays it out. Where there are several, each has a tab within the tab."""
 

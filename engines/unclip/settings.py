@@ -126,7 +126,7 @@ class UnCLIPSettings(EngineSettings):
         help="How many are made at once; steps of the way for interpolate and textdiff.",
     )  # fmt: skip
     num_steps: int = setting(
-        25, label="Steps", group="Decoder", live=True, minimum=2, maximum=500, step=1,
+        60, label="Steps", group="Decoder", live=True, minimum=2, maximum=500, step=1,
         help="From noise to picture, and as many from a picture to its noise. Karlo: 25; more reconstruct better.",
     )  # fmt: skip
     guidance_scale: float = setting(

@@ -113,6 +113,10 @@ CATALOGUE: list[CatalogueEntry] = [
         files=("*.json", "vocab.txt", "model.safetensors"),
     ),
     CatalogueEntry(
+        "pocket-unclip", "pocket", "unclip", "unclip", 31_000_000, "Apache-2.0",
+        "Our own unCLIP for pictures of 64 pixels, enlarged to 128; English and Korean.",
+    ),
+    CatalogueEntry(
         "Karlo-v1-alpha", "full", "unclip", "kakaobrain/karlo-v1-alpha", 13_700_000_000, "CreativeML Open RAIL-M",
         "Kakao Brain's unCLIP for pictures of 64 pixels, enlarged to 256; wants a GPU.",
         files=("*.json", "tokenizer/*", "*/model.safetensors", "*/diffusion_pytorch_model.safetensors"),

@@ -17,6 +17,7 @@ from engines.dreamstyler.settings import DreamStylerSettings
 from engines.dreamstyler.styles import Style, save_style
 from engines.styleclip.directions_engine import StyleCLIPDirectionsSettings
 from engines.styleclipdraw import StyleCLIPDrawSettings
+from engines.unclip.settings import UnCLIPSettings
 from studio import Studio
 from tests.fake_engine import FakeEngine, FakeModels, FakeSettings
 
@@ -105,7 +106,29 @@ class Dreaming(Editing):
         save_style(Style(torch.ones(6, 192), "<s>"), path)
 
 
-ENGINES = {engine.name: engine for engine in (Drawing, StyleDrawing, Editing, Dreaming)}
+class Imagining(Editing):
+    """The fake engine on the unCLIP tab, with the real settings; it says what it would make of what."""
+
+    name = "unclip"
+    title = "unCLIP"
+    Settings = UnCLIPSettings
+
+    def run(self, settings, live=None):
+        live = live or LiveSettings(settings)
+        while True:
+            now = live.current
+            file, counts = Path(now.picture_1).name or "none", f"theta {now.theta:g}, weight {now.prompt_weight:g}"
+            yield Frame(
+                step=self._step,
+                steps=self._step,
+                render=lambda: np.full((64, 64, 3), 100, np.uint8),
+                status=f"{now.operation}, {counts}, enlarged {now.upsample}, file {file}",
+                is_resting=True,
+            )
+            self._step += 1
+
+
+ENGINES = {engine.name: engine for engine in (Drawing, StyleDrawing, Editing, Dreaming, Imagining)}
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def test_nobody_may_frame_the_page_or_feed_it_foreign_code(address):
 
 def test_only_the_endpoints_for_programs_are_public(client):
     endpoints = list(client.view_api(return_format="dict")["named_endpoints"])
-    assert endpoints == ["/clipdraw", "/styleclipdraw", "/styleclip-directions", "/dreamstyler"]
+    assert endpoints == ["/clipdraw", "/styleclipdraw", "/styleclip-directions", "/dreamstyler", "/unclip"]
 
 
 def test_a_run_that_rests_answers_and_ends(client, studio):
