@@ -41,6 +41,13 @@ def test_the_same_seeds_give_the_same_world(world):
     assert one[1] == other[1]
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_few_pictures_need_not_be_of_all_kinds(world, count):
+    pictures, captions = world(count, torch.Generator().manual_seed(5), random.Random(5))
+    assert len(pictures) == len(captions) == count
+    assert pictures.std((1, 2, 3)).min() > 0.01
+
+
 def test_one_caption_in_four_is_korean(drawn):
     assert 0.19 < sum(map(is_korean, drawn[1])) / 512 < 0.31
 

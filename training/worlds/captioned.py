@@ -58,12 +58,13 @@ class CaptionedWorld:
     def __call__(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
         """(count, 3, size, size) in [0, 1], and their captions. `generator` decides the pixels, `rng` the words."""
         restyled, portraits, scenes = (round(share * count) for share in (RESTYLED, PORTRAITS, SCENES))
-        parts = [
-            self._of_subjects(count - restyled - portraits - scenes, generator, rng),
-            _in_styles(self._of_subjects(restyled, generator, rng), restyled, generator, rng),
-            self._of_people(portraits, generator, rng),
-            self._of_scenes(scenes, generator, rng),
-        ]
+        kinds = (
+            (self._of_subjects, count - restyled - portraits - scenes),
+            (self._of_styles, restyled),
+            (self._of_people, portraits),
+            (self._of_scenes, scenes),
+        )
+        parts = [make(number, generator, rng) for make, number in kinds if number]
         return torch.cat([pictures for pictures, _ in parts]), [text for _, texts in parts for text in texts]
 
     def _of_subjects(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
@@ -73,6 +74,9 @@ class CaptionedWorld:
         placed = place(self.atlas[index], self.size, generator)
         ground = grounds(list(colours), self.size, generator, self.atlas.device)
         return placed[:, :3] + (1 - placed[:, 3:]) * ground, list(told)
+
+    def _of_styles(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
+        return _in_styles(self._of_subjects(count, generator, rng), count, generator, rng)
 
     def _caption(self, subject: Subject, rng: random.Random) -> str:
         return self.phrasing(subject, rng) if rng.random() < PHRASED else caption(subject, rng)
