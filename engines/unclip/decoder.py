@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ from engines.unclip.text import TextCondition
 if TYPE_CHECKING:
     from engines.diffusion._diffusers import UNet2DConditionModel
 
-__all__ = ["Decoder", "Projections", "guidance_weights"]
+__all__ = ["Decoder", "LatentDecoder", "Projections", "guidance_weights", "guided"]
 
 NETWORK, PROJECTIONS, SCHEDULER = "decoder", "text_proj", "decoder_scheduler"
 """Folders, as in published models."""
@@ -132,6 +133,10 @@ class Decoder:
         """(N, C, h, w) → (N, 3, H, W), nominally in [-1, 1]."""
         return F.pixel_shuffle(samples, self.patch)
 
+    def noised(self, z_image: Tensor, level: int, noise: Tensor) -> Tensor:
+        """Embeddings as `conditioned` takes them: as they are; see `StableDecoder`."""
+        return z_image
+
     def to(self, device: torch.device | str) -> Decoder:
         self.network.to(device), self.projections.to(device)
         return self
@@ -180,7 +185,7 @@ class Decoder:
         """What `Diffusion` asks at every step for N pictures; 8 is Karlo's default, 1 is no guidance, for inversion.
 
         text: N of them, or 1 for all; without one, `null` and equal scales. null: the condition of "". Functions are
-        asked at every step: the embedding may change on the way, too. A learned variance is not guided.
+        asked at every step: the embedding may change on the way, too.
         """
 
         def predict(sample: Tensor, timestep: int) -> Tensor:
@@ -188,22 +193,50 @@ class Decoder:
             z = current(z_image).expand(count, -1)
             told, untold = text.expanded(count), null.expanded(count)
             branches = (z, told), (z, untold), (self.projections.no_picture(count), untold)
-            weights = guidance_weights(current(image_scale), current(text_scale))
-            used = [(weight, branch) for weight, branch in zip(weights, branches, strict=True) if weight]
-            texts = used[0][1][1]
-            for _, (_, more) in used[1:]:
-                texts = texts.followed_by(more)
-            pictures = torch.cat([picture for _, (picture, _) in used])
-            outputs = self.predict(sample.repeat(len(used), 1, 1, 1), timestep, pictures, texts).chunk(len(used))
-            return guide(list(outputs), [weight for weight, _ in used], sample.shape[1])
+
+            def ask(batch: Tensor, pictures: tuple[Tensor, ...], texts: tuple[TextCondition, ...]) -> Tensor:
+                return self.predict(batch, timestep, torch.cat(pictures), reduce(TextCondition.followed_by, texts))
+
+            return guided(sample, branches, guidance_weights(current(image_scale), current(text_scale)), ask)
 
         return predict
 
 
-def guide(outputs: list[Tensor], weights: list[float], channels: int) -> Tensor:
-    """The weighted sum of the first `channels` of (N, C or 2C, H, W) outputs; what is after them is of the first."""
-    guided = sum(weight * output[:, :channels] for weight, output in zip(weights, outputs, strict=True))
-    return torch.cat([guided, outputs[0][:, channels:]], 1)
+def guided(sample: Tensor, branches: Sequence[tuple], weights: Sequence[float], ask: Callable[..., Tensor]) -> Tensor:
+    """The weighted sum of what a network says of (N, C, H, W) under several conditions, those of weight 0 not asked.
+
+    branches: of each prediction its conditions, as many as `ask` takes after the batch: it is called once, with all
+    samples one after the other and of each condition a tuple. Of outputs of 2C channels the second half is the first
+    prediction's: a learned variance is not guided.
+    """
+    used = [(weight, branch) for weight, branch in zip(weights, branches, strict=True) if weight]
+    conditions = zip(*(branch for _, branch in used), strict=True)
+    outputs = ask(sample.repeat(len(used), 1, 1, 1), *conditions).chunk(len(used))
+    channels = sample.shape[1]
+    total = sum(weight * output[:, :channels] for (weight, _), output in zip(used, outputs, strict=True))
+    return torch.cat([total, outputs[0][:, channels:]], 1)
+
+
+class LatentDecoder:
+    """What decoders share that paint latents of an autoencoder. Networks in evaluation mode."""
+
+    def __init__(self, network: UNet2DConditionModel, autoencoder: nn.Module, scheduler: dict[str, Any]):
+        self.network, self.autoencoder = network.eval(), autoencoder.eval()
+        self.diffusion = Diffusion.of(scheduler)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a sample: channels, height, width."""
+        return self.network.config.in_channels, self.network.config.sample_size, self.network.config.sample_size
+
+    @property
+    def size(self) -> int:
+        """Side of its pictures in px."""
+        return self.network.config.sample_size * 2 ** (len(self.autoencoder.config.block_out_channels) - 1)
+
+    def noised(self, z_image: Tensor, level: int, noise: Tensor) -> Tensor:
+        """Embeddings as `conditioned` takes them: as they are; see `StableDecoder`."""
+        return z_image
 
 
 def _load_projections(folder: Path) -> Projections:

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from engines.diffusion.folders import load_complete_network, read_json
-from engines.diffusion.process import Diffusion, Predict, current
+from engines.diffusion.process import Predict, current
 from engines.images import resized
-from engines.unclip.decoder import guide
+from engines.unclip.decoder import LatentDecoder, guided
 from engines.unclip.text import TextCondition
 
 if TYPE_CHECKING:
@@ -28,24 +28,14 @@ NETWORK, AUTOENCODER, SCHEDULER = "unet", "movq", "scheduler"
 """Folders, as in the published model."""
 
 
-class KandinskyDecoder:
-    """Networks in evaluation mode, and their noise. z_nobody: (1, d), stands for any picture."""
+class KandinskyDecoder(LatentDecoder):
+    """z_nobody: (1, d), stands for any picture. Its pictures have 512 px."""
 
     def __init__(
         self, network: UNet2DConditionModel, autoencoder: VQModel, scheduler: dict[str, Any], z_nobody: Tensor
     ):
-        self.network, self.autoencoder, self.z_nobody = network.eval(), autoencoder.eval(), z_nobody
-        self.diffusion = Diffusion.of(scheduler)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of a sample: channels, height, width."""
-        return self.network.config.in_channels, self.network.config.sample_size, self.network.config.sample_size
-
-    @property
-    def size(self) -> int:
-        """Side of its pictures in px; 512 of the published one."""
-        return self.network.config.sample_size * 2 ** (len(self.autoencoder.config.block_out_channels) - 1)
+        super().__init__(network, autoencoder, scheduler)
+        self.z_nobody = z_nobody
 
     @classmethod
     def load(cls, folder: Path | str, z_nobody: Tensor) -> KandinskyDecoder:
@@ -82,12 +72,12 @@ class KandinskyDecoder:
         """As `Decoder.conditioned`; words and their scale change nothing. 4 is the published default."""
 
         def predict(sample: Tensor, timestep: int) -> Tensor:
-            count, scale = len(sample), current(image_scale)
-            branches = [(scale, current(z_image)), (1 - scale, self.z_nobody)]
-            used = [(weight, z.expand(count, -1)) for weight, z in branches if weight]
-            seen = {"image_embeds": torch.cat([z for _, z in used])}
-            batch = sample.repeat(len(used), 1, 1, 1)
-            outputs = self.network(batch, timestep, encoder_hidden_states=None, added_cond_kwargs=seen).sample
-            return guide(list(outputs.chunk(len(used))), [weight for weight, _ in used], sample.shape[1])
+            def ask(batch: Tensor, pictures: tuple[Tensor, ...]) -> Tensor:
+                seen = {"image_embeds": torch.cat(pictures)}
+                return self.network(batch, timestep, encoder_hidden_states=None, added_cond_kwargs=seen).sample
+
+            scale = current(image_scale)
+            branches = [(z.expand(len(sample), -1),) for z in (current(z_image), self.z_nobody)]
+            return guided(sample, branches, (scale, 1 - scale), ask)
 
         return predict

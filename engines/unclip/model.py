@@ -74,7 +74,9 @@ class LengthenedReader(OpenClipReader):
 
 @dataclass(frozen=True)
 class UnCLIPModel:
-    """prior, ar_prior, upsampler: None where it has none. name: what people call it."""
+    """prior, ar_prior, upsampler: None where it has none. name: what people call it. reader: what its decoder reads
+    words with, where that is not the CLIP.
+    """
 
     name: str
     clip: ClipReader
@@ -82,6 +84,7 @@ class UnCLIPModel:
     prior: DiffusionPrior | None = None
     ar_prior: AutoregressivePrior | None = None
     upsampler: Upsampler | None = None
+    reader: StableDecoder | None = None
 
     @classmethod
     def load(
@@ -127,22 +130,20 @@ class UnCLIPModel:
         """
         decoder = StableDecoder.load(folder, device)
         if prior is None:
-            return cls(name, LengthenedReader(clip, decoder.length), decoder)
+            return cls(name, LengthenedReader(clip, decoder.length), decoder, reader=decoder)
         found = DiffusionPrior.load(prior)
         found.network.to(device)
-        return cls(name, clip, decoder, found)
+        return cls(name, clip, decoder, found, reader=decoder)
 
     def said(self, texts: list[str]) -> TextCondition:
-        """Texts as the decoder reads them: with CLIP, or as Stable unCLIP's with a text encoder of its own."""
-        return (self.decoder if isinstance(self.decoder, StableDecoder) else self.clip).texts(texts)
+        """Texts as the decoder reads them: with CLIP, or with a text encoder of its own."""
+        return (self.reader or self.clip).texts(texts)
 
     def noised(self, z: Tensor, level: int = 0, *, seed: int = 0, is_shared: bool = True) -> Tensor:
-        """Embeddings (N, d) as the decoder takes them: as they are, or as Stable unCLIP's noised to a level, (N, 2d).
+        """Embeddings (N, d) as the decoder takes them: as they are, or noised to a level, which is said beside them.
 
         level: 0 to 999. is_shared: all get the same noise.
         """
-        if not isinstance(self.decoder, StableDecoder):
-            return z
         noise = torch.randn(1 if is_shared else len(z), z.shape[1], generator=torch.Generator().manual_seed(seed))
         if level == 0:  # published with 0.6 % of it, but a picture is found again only with what its noise was found
             noise.zero_()

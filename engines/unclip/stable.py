@@ -19,7 +19,7 @@ from engines.base import EngineError
 from engines.diffusion.folders import load_complete_network, load_part, read_json
 from engines.diffusion.process import Diffusion, Predict, current
 from engines.images import resized
-from engines.unclip.decoder import guidance_weights, guide
+from engines.unclip.decoder import LatentDecoder, guidance_weights, guided
 from engines.unclip.embeddings import destandardize, standardize
 from engines.unclip.text import TextCondition
 
@@ -37,8 +37,8 @@ LONGEST_WAVE = 10_000
 """Over 2π, of the sines and cosines that say a level."""
 
 
-class StableDecoder:
-    """Networks in evaluation mode, and their noise. mean, std: of embeddings, (1, d) each, by which they are noised."""
+class StableDecoder(LatentDecoder):
+    """mean, std: of embeddings, (1, d) each, by which they are noised. Its pictures have 768 px."""
 
     def __init__(
         self,
@@ -52,20 +52,9 @@ class StableDecoder:
         scheduler: dict[str, Any],
         noising: dict[str, Any],
     ):
-        self.network, self.autoencoder = network.eval(), autoencoder.eval()
+        super().__init__(network, autoencoder, scheduler)
         self.tokenizer, self.text_encoder = tokenizer, text_encoder.eval()
-        self.mean, self.std = mean, std
-        self.diffusion, self.noising = Diffusion.of(scheduler), Diffusion.of(noising)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of a sample: channels, height, width."""
-        return self.network.config.in_channels, self.network.config.sample_size, self.network.config.sample_size
-
-    @property
-    def size(self) -> int:
-        """Side of its pictures in px; 768 of the published ones."""
-        return self.network.config.sample_size * 2 ** (len(self.autoencoder.config.block_out_channels) - 1)
+        self.mean, self.std, self.noising = mean, std, Diffusion.of(noising)
 
     @property
     def length(self) -> float:
@@ -143,13 +132,13 @@ class StableDecoder:
             count = len(sample)
             z = current(z_image).expand(count, -1)
             branches = (z, text), (z, null), (torch.zeros_like(z), null)
-            weights = guidance_weights(current(image_scale), current(text_scale))
-            used = [(weight, branch) for weight, branch in zip(weights, branches, strict=True) if weight]
-            pictures = torch.cat([picture for _, (picture, _) in used])
-            tokens = torch.cat([words.expanded(count).tokens for _, (_, words) in used])
-            batch = sample.repeat(len(used), 1, 1, 1)
-            outputs = self.network(batch, timestep, encoder_hidden_states=tokens, class_labels=pictures).sample
-            return guide(list(outputs.chunk(len(used))), [weight for weight, _ in used], sample.shape[1])
+
+            def ask(batch: Tensor, pictures: tuple[Tensor, ...], texts: tuple[TextCondition, ...]) -> Tensor:
+                tokens = torch.cat([words.expanded(count).tokens for words in texts])
+                seen = torch.cat(pictures)
+                return self.network(batch, timestep, encoder_hidden_states=tokens, class_labels=seen).sample
+
+            return guided(sample, branches, guidance_weights(current(image_scale), current(text_scale)), ask)
 
         return predict
 

@@ -77,13 +77,15 @@ def test_a_picture_is_changed_by_words_and_follows_the_slider(page, house, newes
     assert newest().changes[-1][1] == {"theta": 0.2}
 
 
-def test_the_mixture_and_the_enlargement_obey(page):
+def test_the_mixture_and_the_enlargement_obey(page, newest):
     generate(page)
     page.get_by_role("button", name="Weights").click()
     set_number(page, "prompt-weight", -0.5)
     says(page, weight="-0.5")
     control(page, "upsample").locator("input").uncheck()
     says(page, weight="-0.5", enlarged=False)
+    now = newest().live.current
+    assert (now.prompt_weight, now.upsample) == (-0.5, False)
 
 
 @pytest.mark.parametrize(

@@ -49,28 +49,29 @@ class StyleDrawing(FakeEngine):
             yield replace(frame, status=f"style: {picture or live.current.swatch}, part: {part or 'all'}")
 
 
-class Editing(FakeEngine):
-    """The fake engine on the tab of StyleCLIP's directions, with the real settings: grey, lighter by the strength."""
+class Resting(FakeEngine):
+    """A fake engine that shows at once what its settings say, until they change."""
 
-    name = "styleclip-directions"
-    title = "StyleCLIP directions"
-    Settings = StyleCLIPDirectionsSettings
     draws = False
+    has_before = False
 
     def run(self, settings, live=None):
         live = live or LiveSettings(settings)
         while True:
             now = live.current
-            shade, before = 100 + round(4 * now.alpha), np.full((64, 64, 3), 100, np.uint8)
+            shade = self.shade(now)
             yield Frame(
                 step=self._step,
                 steps=self._step,
                 render=lambda shade=shade: np.full((64, 64, 3), shade, np.uint8),
-                before=before,
-                status=f"face {now.seed}, alpha {now.alpha:g}, edits: {now.edits or 'none'}",
+                before=np.full((64, 64, 3), 100, np.uint8) if self.has_before else None,
+                status=self.says(now),
                 is_resting=True,
             )
             self._step += 1
+
+    def shade(self, now):
+        return 100
 
     def state_dict(self):
         return {"step": self._step}
@@ -79,53 +80,48 @@ class Editing(FakeEngine):
         self._step = state["step"]
 
 
-class Dreaming(Editing):
-    """The fake engine on the DreamStyler tab, with the real settings; it says what it would paint."""
+class Editing(Resting):
+    """On the tab of StyleCLIP's directions, with the real settings: grey, lighter by the strength."""
+
+    name = "styleclip-directions"
+    title = "StyleCLIP directions"
+    Settings = StyleCLIPDirectionsSettings
+    has_before = True
+
+    def shade(self, now):
+        return 100 + round(4 * now.alpha)
+
+    def says(self, now):
+        return f"face {now.seed}, alpha {now.alpha:g}, edits: {now.edits or 'none'}"
+
+
+class Dreaming(Resting):
+    """On the DreamStyler tab, with the real settings; it says what it would paint."""
 
     name = "dreamstyler"
     title = "DreamStyler"
     Settings = DreamStylerSettings
     makes = "style"
 
-    def run(self, settings, live=None):
-        live = live or LiveSettings(settings)
-        while True:
-            now = live.current
-            files = [Path(getattr(now, name)).name or "none" for name in ("style_file", "region")]
-            yield Frame(
-                step=self._step,
-                steps=self._step,
-                render=lambda: np.full((64, 64, 3), 100, np.uint8),
-                status=f"{now.mode}, amount {now.style_amount:g}, mix {now.mix}, file {files[0]}, region {files[1]}",
-                is_resting=True,
-            )
-            self._step += 1
+    def says(self, now):
+        style, region = (Path(getattr(now, name)).name or "none" for name in ("style_file", "region"))
+        return f"{now.mode}, amount {now.style_amount:g}, mix {now.mix}, file {style}, region {region}"
 
     @classmethod
     def write_model(cls, state, path):
         save_style(Style(torch.ones(6, 192), "<s>"), path)
 
 
-class Imagining(Editing):
-    """The fake engine on the unCLIP tab, with the real settings; it says what it would make of what."""
+class Imagining(Resting):
+    """On the unCLIP tab, with the real settings; it says what it would make of what."""
 
     name = "unclip"
     title = "unCLIP"
     Settings = UnCLIPSettings
 
-    def run(self, settings, live=None):
-        live = live or LiveSettings(settings)
-        while True:
-            now = live.current
-            file, counts = Path(now.picture_1).name or "none", f"theta {now.theta:g}, weight {now.prompt_weight:g}"
-            yield Frame(
-                step=self._step,
-                steps=self._step,
-                render=lambda: np.full((64, 64, 3), 100, np.uint8),
-                status=f"{now.operation}, {counts}, enlarged {now.upsample}, file {file}",
-                is_resting=True,
-            )
-            self._step += 1
+    def says(self, now):
+        counts, file = f"theta {now.theta:g}, weight {now.prompt_weight:g}", Path(now.picture_1).name or "none"
+        return f"{now.operation}, {counts}, enlarged {now.upsample}, file {file}"
 
 
 ENGINES = {engine.name: engine for engine in (Drawing, StyleDrawing, Editing, Dreaming, Imagining)}

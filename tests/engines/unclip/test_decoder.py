@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engines.diffusion.process import Diffusion, leading_timesteps, spaced_timesteps
-from engines.unclip.decoder import Decoder, Projections, guidance_weights, guide
+from engines.unclip.decoder import Decoder, Projections, guidance_weights, guided
 
 KINDS = ("karlo", "pocket")
 
@@ -57,9 +57,9 @@ def test_projections_are_those_of_karlo(published, texts, z):
 
 def test_reference_guidance(array):
     """Only what is predicted is guided; the variance is that of the condition."""
-    weights = guidance_weights(8.0, 8.0)
-    used = [(w, array(key)) for w, key in zip(weights[::2], ("dec_out_cond", "dec_out_uncond"), strict=True)]
-    found = guide([output for _, output in used], [weight for weight, _ in used], 3)
+    with_both, with_neither = array("dec_out_cond"), array("dec_out_uncond")
+    branches = (with_both,), (None,), (with_neither,)  # the second counts for nothing and is not asked
+    found = guided(with_both[:, :3], branches, guidance_weights(8.0, 8.0), lambda _, outputs: torch.cat(outputs))
     torch.testing.assert_close(found, array("dec_guided_s8"), rtol=0, atol=1e-5)
 
 
