@@ -2,8 +2,13 @@
 a GPU. It writes a folder in the layout of Stable Diffusion.
 
 The text encoder begins as the text tower of the pocket CLIP, as Stable Diffusion's is CLIP's, and goes on learning; the
-U-Net begins from nothing. The network predicts the clean picture, with the noise and the loss of `training.flow`, so
-that every scheduler of diffusers can drive what comes out.
+U-Net begins from nothing, or both as an earlier model (`--begin FOLDER`). The network predicts the clean picture, with
+the noise and the loss of `training.flow`, so that every scheduler of diffusers can drive what comes out.
+
+The text reaches the U-Net in two ways: at 4 and 2 px it is attended to word by word, and as a whole it is added to the
+embedding of the timestep (`addition_embed_type="text"`, as in DeepFloyd IF), by which every block scales and shifts its
+features. That is what lets a network of this size remember a thousand things: a vector that becomes places at 2 px,
+where each place meets another part of every kernel.
 """
 
 from __future__ import annotations
@@ -29,7 +34,7 @@ from engines.diffusion._diffusers import (
 from engines.diffusion.pocket import tokens
 from engines.images import as_sheet
 from training.clip import ASSETS, MODEL
-from training.flow import Flow
+from training.flow import PLAIN, WORDS, Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
 from training.schedule import average_decay, level_learning_rate
 from training.weights import load_weights, update_average
@@ -39,13 +44,15 @@ from training.worlds.subjects import load_subjects
 
 SIZE, PATCH = 64, 4
 """Side of the pictures, and of the patches of pixels that become channels."""
-WIDTHS, HEADS = (96, 128, 160), (3, 4, 5)
-"""Of the U-Net at 16, 8 and 4 px; it attends to the text at 8 and 4 px."""
+WIDTHS, HEADS, TIME_WIDTH = (64, 96, 128, 160), (2, 3, 4, 5), 512
+"""Of the U-Net at 16, 8, 4 and 2 px, and of the embedding of time and text."""
 TOKENS = 24
 TIMESTEPS = 1000
 BATCH = 64
 UNTOLD = 0.1
 """Share of pictures that are learned without their caption, for classifier-free guidance."""
+ALONE = 0.6
+"""Share of the batches, the first, with subjects alone on white and much noise: each is met so often as to be known."""
 PEAK_LR, TEXT_SHARE, WARM_UP, DECAY, LAST = 1e-3, 0.25, 100, 0.3, 0.05
 """The rate rises for WARM_UP batches, and falls over the last DECAY of all to LAST of its peak; the text encoder's is
 TEXT_SHARE of it."""
@@ -76,13 +83,19 @@ class Denoiser(nn.Module):
 class DiffusionTrainer(Resumable):
     kept = ("denoiser", "average", "optimizer")
 
-    def __init__(self, batches: int, seed: int, device: str):
+    def __init__(self, batches: int, seed: int, device: str, begin: Path | None = None):
         super().__init__(batches, seed, device)
         subjects = load_subjects()
         self.world = CaptionedWorld(subjects, sprite_atlas(subjects), SIZE)
         self.tokenizer, self.vae, self.scheduler = make_tokenizer(), make_autoencoder(), make_scheduler()
-        text_encoder = make_text_encoder(self.tokenizer)
-        self.denoiser = Denoiser(text_encoder, make_unet(text_encoder.config.hidden_size)).to(device).train()
+        self.alone = 0.0 if begin else ALONE
+        if begin:
+            model = PocketDiffusion.load(begin)
+            text_encoder, unet = model.text_encoder, model.unet
+        else:
+            text_encoder = make_text_encoder(self.tokenizer)
+            unet = make_unet(text_encoder.config.hidden_size)
+        self.denoiser = Denoiser(text_encoder, unet).to(device).train().requires_grad_()
         self.average = deepcopy(self.denoiser).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             [
@@ -91,17 +104,19 @@ class DiffusionTrainer(Resumable):
             ],
             lr=PEAK_LR, weight_decay=0.0, betas=(0.9, 0.99), fused=True,
         )  # fmt: skip
-        self.flow = Flow(self.scheduler.alphas_cumprod)
+        self.flow = Flow(self.scheduler.alphas_cumprod, **WORDS)
+        self.first_flow = Flow(self.scheduler.alphas_cumprod, **PLAIN)
 
     def step(self) -> dict[str, float]:
         generator, rng = self.chances()
         started = time.monotonic()
-        pictures, captions = self.world(BATCH, generator, rng)
+        is_first = self.batch < self.alone * self.batches
+        pictures, captions = (self.world.plain if is_first else self.world)(BATCH, generator, rng)
         rendered = time.monotonic() - started
         captions = ["" if rng.random() < UNTOLD else caption for caption in captions]
         ids = tokens(self.tokenizer, captions).to(self.device)
         latents = self.vae.encode(pictures * 2 - 1).latent_dist.mode()
-        timesteps = self.flow.timesteps(BATCH, generator)
+        timesteps = (self.first_flow if is_first else self.flow).timesteps(BATCH, generator)
         noisy = self.flow.noised(latents, timesteps, generator)
         with torch.autocast(self.device, torch.bfloat16):
             predicted = self.denoiser(noisy.to(self.device), timesteps.to(self.device), ids)
@@ -125,7 +140,7 @@ class DiffusionTrainer(Resumable):
 
     def sheet(self) -> Image.Image:
         """One sample of each prompt of SHEET, always from the same noise."""
-        pictures = self.model().sample(list(SHEET), 12, 3.0, torch.Generator().manual_seed(0)).cpu()
+        pictures = self.model().sample(list(SHEET), 12, 2.0, torch.Generator().manual_seed(0)).cpu()
         return Image.fromarray(as_sheet(pictures, COLUMNS))
 
 
@@ -133,18 +148,22 @@ class DiffusionTrainer(Resumable):
 
 
 def make_unet(text_width: int) -> UNet2DConditionModel:
-    """The level at 16 px only convolves: attention there costs more than it gives."""
+    """Where it is large it only convolves: attention there costs more than it gives."""
     return UNet2DConditionModel(
         sample_size=SIZE // PATCH,
         in_channels=3 * PATCH**2,
         out_channels=3 * PATCH**2,
         block_out_channels=WIDTHS,
         layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
         cross_attention_dim=text_width,
         attention_head_dim=HEADS,  # diffusers' name for the number of heads
         norm_num_groups=16,
+        time_embedding_dim=TIME_WIDTH,
+        resnet_time_scale_shift="scale_shift",
+        addition_embed_type="text",
+        addition_embed_type_num_heads=HEADS[-2],
     )
 
 
@@ -223,8 +242,11 @@ _LAYER = {
 
 def main() -> None:
     folder = Path("checkpoints/diffusion")
-    options = read_options(make_parser(__doc__, batches=6000, seed=1, folder=folder, export=folder / "pocket"))
-    trainer = DiffusionTrainer(options.batches, options.seed, options.device)
+    parser = make_parser(__doc__, batches=6000, seed=1, folder=folder, export=folder / "pocket")
+    parser.add_argument("--begin", type=Path, help="a folder of a model, to go on from there")
+    options = read_options(parser)
+    trainer = DiffusionTrainer(options.batches, options.seed, options.device, options.begin)
+    trainer.denoiser.unet.compile()
     train(trainer, options.folder / "last.pt", export=options.export, sheet=options.folder / "sheet.png")
 
 

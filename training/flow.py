@@ -1,8 +1,8 @@
 """Flow matching with prediction of the clean sample (arXiv 2403.03206, 2511.13720), on any schedule of noise.
 
 A network sees x_t = √ᾱ x + √(1 − ᾱ) n and the timestep, and answers with x itself (prediction type "sample").
-Timesteps are drawn as flow times, t = sigmoid(N(0, 1)), by t = √(1 − ᾱ) / (√ᾱ + √(1 − ᾱ)), and the loss is
-‖x̂ − x‖² / max(t, 0.1)².
+Timesteps are drawn as flow times, t = sigmoid(N(location, scale²)), by t = √(1 − ᾱ) / (√ᾱ + √(1 − ᾱ)), and the loss
+is ‖x̂ − x‖² / max(t, 0.1)².
 """
 
 from __future__ import annotations
@@ -10,25 +10,35 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["Flow", "nearest"]
+__all__ = ["PLAIN", "WORDS", "Flow", "nearest"]
 
 EVENLY = 0.1
 """Share of timesteps that are drawn evenly: of the first and the last ones, where inversion and sampling begin, flow
 times hardly bring any."""
 SMALLEST_TIME = 0.1
+WORDS = {"location": 1.0, "scale": 1.3}
+"""For pictures of 64 px made from words: until t = 0.6 the noise leaves it plain what they show, so that no words are
+needed to paint on, and at t = 0.85 nobody can tell any more. What words mean is learned between and beyond."""
+
+PLAIN = {"location": 4.0, "scale": 1.5}
+"""For the same, where there is nothing else to be learned than what things look like."""
 
 
 class Flow:
-    """alphas_cumprod: ᾱ of each timestep, the share of the signal's variance, (T,) falling, on the CPU."""
+    """alphas_cumprod: ᾱ of each timestep, the share of the signal's variance, (T,) falling, on the CPU.
 
-    def __init__(self, alphas_cumprod: Tensor):
-        self.alphas_cumprod = alphas_cumprod
+    location, scale: of the normal numbers whose sigmoids are the flow times.
+    """
+
+    def __init__(self, alphas_cumprod: Tensor, *, location: float = 0.0, scale: float = 1.0):
+        self.alphas_cumprod, self.location, self.scale = alphas_cumprod, location, scale
         signal, noise = alphas_cumprod.sqrt(), (1 - alphas_cumprod).sqrt()
         self.times = (noise / (signal + noise)).float()
 
     def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
         """(count,) int64; a share of EVENLY is drawn evenly, so that both ends are learned, too."""
-        by_flow = nearest(self.times, torch.randn(count, generator=generator).sigmoid())
+        numbers = self.location + self.scale * torch.randn(count, generator=generator)
+        by_flow = nearest(self.times, numbers.sigmoid())
         evenly = torch.randint(len(self.times), (count,), generator=generator)
         return torch.where(torch.rand(count, generator=generator) < EVENLY, evenly, by_flow)
 

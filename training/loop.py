@@ -50,6 +50,8 @@ def read_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """What the command line says; the threads are set and the folder is made."""
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.device == "cpu":
+        torch.backends.cuda.enable_flash_sdp(False)  # of the CPU, too, where its way back takes longest of all
     options.folder.mkdir(parents=True, exist_ok=True)
     return options
 

@@ -24,7 +24,7 @@ from engines.diffusion.pocket import tokens
 from engines.diffusion.structure import edges
 from engines.images import as_sheet
 from engines.zoo.catalogue import ASSETS
-from training.flow import Flow
+from training.flow import WORDS, Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
 from training.schedule import average_decay, learning_rate
 from training.weights import update_average
@@ -42,9 +42,26 @@ SEEN = (16, 32, 48)
 SHOWN = 8
 
 
+SHARED = (
+    "in_channels", "down_block_types", "block_out_channels", "layers_per_block", "cross_attention_dim",
+    "norm_num_groups", "attention_head_dim", "resnet_time_scale_shift", "addition_embed_type",
+    "addition_embed_type_num_heads",
+)  # fmt: skip
+"""What the two networks have in common."""
+
+
 def make_controlnet(model: DiffusionModel) -> ControlNetModel:
-    """The encoder of the model's U-Net, which so far adds nothing."""
-    return ControlNetModel.from_unet(model.unet, conditioning_embedding_out_channels=SEEN)
+    """The encoder of the model's U-Net, which so far adds nothing.
+
+    What has to do with the timestep is new: a ControlNet cannot have another width for that than diffusers gives it.
+    """
+    network = ControlNetModel(
+        **{name: model.unet.config[name] for name in SHARED}, conditioning_embedding_out_channels=SEEN
+    )
+    theirs = model.unet.state_dict()
+    own = network.state_dict().items()
+    network.load_state_dict({n: theirs[n] if n in theirs and theirs[n].shape == v.shape else v for n, v in own})
+    return network
 
 
 class StructureTrainer(Resumable):
@@ -59,7 +76,7 @@ class StructureTrainer(Resumable):
         self.model = DiffusionModel.load(folder, device)
         self.network = make_controlnet(self.model).to(device).requires_grad_(True).train()
         self.average = deepcopy(self.network).eval().requires_grad_(False)
-        self.flow = Flow(self.model.scheduler.alphas_cumprod)
+        self.flow = Flow(self.model.scheduler.alphas_cumprod, **WORDS)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=PEAK_LR, weight_decay=0.0, betas=(0.9, 0.99), fused=True
         )

@@ -1,10 +1,10 @@
 """Train the pocket decoder of unCLIP: `python -m training.unclip_decoder` (resumes by itself), on a CPU core or a GPU.
 
 It begins as the pocket text-to-image model of `training.diffusion` and learns to paint from the pocket CLIP's embedding
-of a picture (Ramesh et al., arXiv 2204.06125, §2.1): the U-Net is that model's, what is new begins at zero, and the
-words, which here come from the CLIP and not from a text encoder of its own, are mapped by least squares to what the
-U-Net has read so far. The CLIP stays as it is; its picture tower costs little, so that embeddings are made on the way.
-The noise and the loss are those of `training.flow`.
+of a picture (Ramesh et al., arXiv 2204.06125, §2.1). The U-Net is that model's; what it gets here is mapped by least
+squares to what it got there: the states of words to those of its text encoder, the embedding of a picture to what its
+caption as a whole added to the timestep. The rest begins at zero. The CLIP stays as it is; its picture tower costs
+little, so that embeddings are made on the way. The noise and the loss are those of `training.flow`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from engines.clip.encoder import ClipEncoder
 from engines.diffusion import PocketDiffusion
@@ -27,7 +27,7 @@ from engines.images import as_sheet, resized
 from engines.unclip.decoder import Decoder, Projections
 from engines.unclip.text import encode_texts
 from training.clip import ASSETS, MODEL
-from training.flow import Flow
+from training.flow import WORDS, Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
 from training.schedule import average_decay, learning_rate
 from training.unclip_prior import load_encoder
@@ -51,8 +51,8 @@ NO_TEXT, NO_PICTURE = 0.5, 0.1
 PEAK_LR, BETAS, WARM_UP, LAST, EMA = 6e-4, (0.9, 0.99), 0.04, 0.02, 0.998
 PROJECTIONS_SHARE = 4.0
 """The rate of the projections, of the U-Net's: the numbers of an embedding of unit length are small."""
-FITTED = 1024
-"""Captions that the mapping of words is found with."""
+FITTED = 2048
+"""Pictures and captions that the mappings are found with."""
 SHOWN, SHOWN_STEPS, SHOWN_SCALE = 16, 12, 3.0
 
 
@@ -69,15 +69,16 @@ class DecoderTrainer(Resumable):
         painter = PocketDiffusion.load(base, device)
         unet = make_unet(painter.unet)
         projections = make_projections(encoder, unet)
-        _, captions = self.world(FITTED, torch.Generator().manual_seed(seed), random.Random(seed))
+        pictures, captions = self.world(FITTED, torch.Generator().manual_seed(seed), random.Random(seed))
         fit_words(projections, encoder, painter, captions)
+        fit_pictures(projections, encoder, painter, pictures.to(encoder.device), captions)
         self.networks = nn.ModuleDict({"unet": unet, "projections": projections}).to(device)
         self.averages = deepcopy(self.networks).requires_grad_(False)
         self.decoder, self.average = (
             Decoder(n["unet"], n["projections"], SCHEDULER) for n in (self.networks, self.averages)
         )
         self.null = encode_texts(encoder, [""])
-        self.flow = Flow(self.decoder.diffusion.alphas_cumprod)
+        self.flow = Flow(self.decoder.diffusion.alphas_cumprod, **WORDS)
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": list(unet.parameters()), "share": 1.0},
@@ -134,14 +135,16 @@ class DecoderTrainer(Resumable):
 
 
 def make_unet(painter: UNet2DConditionModel) -> UNet2DConditionModel:
-    """The same network, which also takes something to be added to the embedding of the timestep."""
-    unet = UNet2DConditionModel.from_config({**painter.config, "class_embed_type": "identity"})
-    unet.load_state_dict(painter.state_dict())
+    """The same network, to whose embedding of the timestep is added what it is given, not what it makes of the text."""
+    unet = UNet2DConditionModel.from_config(
+        {**painter.config, "class_embed_type": "identity", "addition_embed_type": None}
+    )
+    unet.load_state_dict({name: value for name, value in painter.state_dict().items() if name in unet.state_dict()})
     return unet
 
 
 def make_projections(encoder: ClipEncoder, unet: UNet2DConditionModel) -> Projections:
-    """New; what the U-Net did not read so far is zero, and nothing but four empty tokens tells of it."""
+    """New; what the U-Net did not get so far is zero, and nothing but four empty tokens tells of it."""
     embed_dim = encoder.model.text_projection.shape[1]
     time_dim = unet.time_embedding.linear_2.out_features
     projections = Projections(embed_dim, time_dim, unet.config.cross_attention_dim)
@@ -166,12 +169,29 @@ def fit_words(projections: Projections, encoder: ClipEncoder, painter: PocketDif
     last = painter.text_encoder.final_layer_norm
     wanted = ((theirs - last.bias) / last.weight)[text.mask]
     known = torch.cat([text.tokens[text.mask], torch.ones(len(wanted), 1, device=wanted.device)], 1)
-    # The states were projected to more numbers than they have: in the others there is but rounding to be fitted.
-    found = torch.linalg.lstsq(known.double().cpu(), wanted.double().cpu(), rcond=1e-4, driver="gelsd").solution
-    found = found.to(wanted)
+    found = _least_squares(known, wanted)
     projections.encoder_hidden_states_proj.weight.copy_(found[:-1].T)
     projections.encoder_hidden_states_proj.bias.copy_(found[-1])
     projections.text_encoder_hidden_states_norm.load_state_dict(last.state_dict())
+
+
+@torch.no_grad()
+def fit_pictures(
+    projections: Projections, encoder: ClipEncoder, painter: PocketDiffusion, pictures: Tensor, captions: list[str]
+) -> None:
+    """Map embeddings of (N, 3, h, w) pictures to what their captions added to the timestep of the painter, by least
+    squares; what "" added is always added, and to no picture's embedding, which is zero, nothing else.
+    """
+    told, untold = (painter.unet.add_embedding(painter.encode(texts)) for texts in (captions, [""]))
+    found = _least_squares(encoder.encode_image(pictures), told - untold)
+    projections.clip_image_embeddings_project_to_time_embeddings.weight.copy_(found.T)
+    projections.embedding_proj.bias.copy_(untold[0])
+
+
+def _least_squares(known: Tensor, wanted: Tensor) -> Tensor:
+    """(N, a), (N, b) → (a, b). Directions in which there is but rounding to be fitted are left out."""
+    found = torch.linalg.lstsq(known.double().cpu(), wanted.double().cpu(), rcond=1e-4, driver="gelsd").solution
+    return found.to(wanted)
 
 
 def main() -> None:
@@ -184,6 +204,7 @@ def main() -> None:
     options = read_options(parser)
     encoder = load_encoder(options.clip, options.device)
     trainer = DecoderTrainer(encoder, options.base, options.batches, options.seed, options.device)
+    trainer.networks["unet"].compile()
     checkpoint = options.folder / f"decoder-{encoder.sha256[:12]}.pt"
     train(trainer, checkpoint, export=options.export, sheet=options.folder / "decoder.png")
 

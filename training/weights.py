@@ -14,8 +14,12 @@ __all__ = ["load_weights", "save_checkpoint", "save_weights", "update_average"]
 @torch.no_grad()
 def update_average(average: nn.Module, current: nn.Module, decay: float) -> None:
     """average ← decay · average + (1 - decay) · current in place, two of a kind; what is no float is copied."""
-    for slow, fast in zip(average.state_dict().values(), current.state_dict().values(), strict=True):
-        slow.lerp_(fast, 1 - decay) if slow.is_floating_point() else slow.copy_(fast)
+    pairs = list(zip(average.state_dict().values(), current.state_dict().values(), strict=True))
+    floats = [pair for pair in pairs if pair[0].is_floating_point()]
+    torch._foreach_lerp_([slow for slow, _ in floats], [fast for _, fast in floats], 1 - decay)
+    for slow, fast in pairs:
+        if not slow.is_floating_point():
+            slow.copy_(fast)
 
 
 def save_weights(module: nn.Module, path: Path) -> None:

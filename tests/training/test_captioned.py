@@ -77,6 +77,25 @@ def test_grounds_are_what_the_caption_says(world):
     assert checked > 30
 
 
+def test_some_subjects_are_told_in_other_words(world, subjects):
+    phrases = {phrase for both in world.paraphrases.values() for language in both for phrase in language}
+    rng = random.Random(0)
+    told = [world._caption(subjects[number % len(subjects)], rng) for number in range(2000)]
+    assert 0.15 < sum(text in phrases for text in told) / 2000 < 0.21
+
+
+def test_signs_and_gestures_come_less_often(world, subjects):
+    weight = {subject.en: share for subject, share in zip(subjects, world.weights.tolist(), strict=True)}
+    assert weight["down arrow"] < weight["handshake"] < weight["red apple"] == weight["cat face"] == 1
+
+
+def test_plain_pictures_are_of_subjects_on_white(world):
+    pictures, captions = world.plain(40, torch.Generator().manual_seed(0), random.Random(0))
+    rim = torch.cat([pictures[:, :, 0], pictures[:, :, -1], pictures[..., 0], pictures[..., -1]], 2)
+    assert (rim > 0.99).float().mean() > 0.99
+    assert not [text for text in captions for style in STYLES if style.en in text]
+
+
 def test_grounds_are_plain_or_blend_softly():
     white, red, blended = grounds([COLOUR["white"], COLOUR["red"], None], 64, torch.Generator().manual_seed(0))
     assert white.eq(1).all()

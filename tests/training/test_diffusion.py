@@ -7,6 +7,7 @@ from engines.diffusion.pocket import tokens
 from training import diffusion
 from training.clip import ASSETS, MODEL
 from training.diffusion import (
+    ALONE,
     DECAY,
     LAST,
     PEAK_LR,
@@ -27,8 +28,8 @@ TEXTS = ["a Red apple, on a table", "눈으로 만든 하얀 눈사람", "it's  
 def trainer(composer):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(diffusion, "BATCH", 12)
-        patch.setattr(diffusion, "WIDTHS", (32, 32, 32))
-        patch.setattr(diffusion, "HEADS", (1, 1, 1))
+        patch.setattr(diffusion, "WIDTHS", (32, 32, 32, 32))
+        patch.setattr(diffusion, "HEADS", (1, 1, 1, 1))
         patch.setattr(diffusion, "SHEET", diffusion.SHEET[:8])
         yield DiffusionTrainer(100, 1, "cpu")
 
@@ -53,7 +54,7 @@ def test_the_rate_rises_stays_and_falls(trainer, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(diffusion, "descend", lambda loss, optimizer, rate, *networks: rates.append(rate))
         patch.setattr(trainer, "batches", 1000)
-        patch.setattr(trainer, "world", lambda *_: (torch.zeros(12, 3, 64, 64), ["a cat"] * 12))
+        patch.setattr(trainer, "world", _World(torch.zeros(12, 3, 64, 64)))
         for batch in (0, 500, round(1000 * (1 - DECAY / 2))):
             patch.setattr(trainer, "batch", batch)
             trainer.step()
@@ -78,7 +79,7 @@ def test_the_loss_weighs_what_is_missing_by_the_noise(trainer, monkeypatch):
 
     pictures = torch.full((12, 3, 64, 64), 0.75)  # 0.5 in latents
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "world", lambda *_: (pictures, ["a cat"] * 12))
+        patch.setattr(trainer, "world", _World(pictures))
         patch.setattr(trainer, "denoiser", _Stub(trainer.denoiser, answer))
         patch.setattr(trainer.optimizer, "step", lambda: None)
         patch.setattr(trainer, "batch", 3)
@@ -90,6 +91,36 @@ def test_the_loss_weighs_what_is_missing_by_the_noise(trainer, monkeypatch):
     assert torch.allclose(signal.square() + noise.square(), torch.ones(12), atol=1e-5)
     assert torch.allclose(seen["noisy"].mean((1, 2, 3)), 0.5 * signal, atol=0.05)
     assert torch.allclose(seen["noisy"].std((1, 2, 3)), noise, rtol=0.05)
+
+
+class _World:
+    """Always the same pictures; `asked` tells which kind was wanted."""
+
+    def __init__(self, pictures):
+        self.pictures, self.asked = pictures, []
+
+    def __call__(self, *_):
+        self.asked.append("all")
+        return self.pictures, ["a cat"] * len(self.pictures)
+
+    def plain(self, *_):
+        self.asked.append("plain")
+        return self.pictures, ["a cat"] * len(self.pictures)
+
+
+def test_subjects_come_alone_at_first_unless_they_are_known(trainer, monkeypatch, tmp_path):
+    trainer.export(tmp_path)
+    asked = {}
+    for name, one in {"new": trainer, "begun": DiffusionTrainer(100, 2, "cpu", begin=tmp_path)}.items():
+        world = _World(torch.rand(12, 3, 64, 64))
+        with monkeypatch.context() as patch:
+            patch.setattr(one, "world", world)
+            patch.setattr(diffusion, "descend", lambda *_: None)
+            for batch in (0, round(100 * ALONE) - 1, round(100 * ALONE), 99):
+                patch.setattr(one, "batch", batch)
+                one.step()
+        asked[name] = world.asked
+    assert asked == {"new": ["plain", "plain", "all", "all"], "begun": ["all"] * 4}
 
 
 class _Stub:
@@ -135,6 +166,14 @@ def test_what_is_exported_is_small_and_is_what_was_learned(trainer, tmp_path):
 
 def _count(network):
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_a_training_can_begin_as_an_earlier_model(trainer, tmp_path):
+    trainer.export(tmp_path)
+    again = DiffusionTrainer(100, 2, "cpu", begin=tmp_path)
+    for name, value in trainer.average.state_dict().items():
+        torch.testing.assert_close(again.denoiser.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+    assert all(parameter.requires_grad for parameter in again.denoiser.parameters())
 
 
 def test_the_sheet_shows_a_sample_of_each_prompt(trainer):

@@ -3,7 +3,7 @@ import torch
 
 from engines.unclip import Diffusion
 from training.diffusion import make_scheduler
-from training.flow import EVENLY, Flow, nearest
+from training.flow import EVENLY, PLAIN, WORDS, Flow, nearest
 
 SCHEDULES = {"unclip": lambda: Diffusion.of({}), "diffusion": make_scheduler}
 
@@ -39,12 +39,15 @@ def test_timesteps_are_mostly_in_the_middle_but_reach_both_ends(flow):
     assert (drawn.min(), drawn.max()) == (0, 999)
 
 
-def test_timesteps_are_distributed_as_is_said(flow):
-    """Largest distance of their cumulative shares from those of t = sigmoid(N(0, 1)), mixed with even ones."""
+@pytest.mark.parametrize("normal", [{}, WORDS, PLAIN, {"location": -1.0, "scale": 0.5}])
+def test_timesteps_are_distributed_as_is_said(flow, normal):
+    """Largest distance of their cumulative shares from those of t = sigmoid(N(.)), mixed with even ones."""
+    flow = Flow(flow.alphas_cumprod, **normal)
+    location, scale = normal.get("location", 0.0), normal.get("scale", 1.0)
     drawn = flow.timesteps(200_000, torch.Generator().manual_seed(0))
     found = drawn.bincount(minlength=1000).cumsum(0) / len(drawn)
     until = (flow.times[1:] + flow.times[:-1]) / 2  # up to here a time is nearest to the timestep before
-    by_flow = torch.special.ndtr(torch.logit(until.double()))
+    by_flow = torch.special.ndtr((torch.logit(until.double()) - location) / scale)
     evenly = torch.arange(1, 1000) / 1000
     expected = (1 - EVENLY) * by_flow + EVENLY * evenly
     assert (found[:-1] - expected).abs().max() < 0.005

@@ -11,7 +11,7 @@ from tests.engines.diffusion.twins import pocket_twin
 from training import unclip_decoder
 from training.clip import ASSETS, MODEL
 from training.diffusion import make_text_encoder, make_tokenizer
-from training.unclip_decoder import DecoderTrainer, fit_words, make_projections, make_unet
+from training.unclip_decoder import DecoderTrainer, fit_pictures, fit_words, make_projections, make_unet
 from training.unclip_prior import load_encoder
 from training.weights import save_checkpoint
 
@@ -52,19 +52,32 @@ def test_words_are_read_as_before(encoder):
     assert not added.any()
 
 
-def test_it_begins_as_the_painter(trainer):
-    """The U-Net is the same, and pictures change nothing yet."""
-    decoder, text = trainer.decoder, encode_texts(trainer.encoder, TEXTS)
-    sample, z = torch.randn(4, *decoder.shape), torch.randn(4, 256)
+def test_pictures_say_what_their_captions_said(encoder):
+    """By least squares, where there are fewer of them than an embedding has numbers; none adds what "" did."""
+    painter, pictures = pocket_twin(), torch.rand(3, 3, 64, 64)
+    projections = make_projections(encoder, make_unet(painter.unet))
+    fit_pictures(projections, encoder, painter, pictures, TEXTS[:3])
+    text = encode_texts(encoder, [""])
     with torch.no_grad():
-        one, other = decoder.predict(sample, 500, z, text), decoder.predict(sample, 500, -z, text)
-        assert torch.equal(one, other)
-        words, mask, _ = decoder.projections(z, text)
-        before = pocket_twin().unet(sample, 500, words, encoder_attention_mask=mask).sample
-    torch.testing.assert_close(one, before)
+        seen = torch.cat([encoder.encode_image(pictures), projections.no_picture(1)])
+        _, _, found = projections(seen, text.expanded(4))
+        wanted = painter.unet.add_embedding(painter.encode([*TEXTS[:3], ""]))
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
 
 
-def test_what_is_seen_again_and_again_is_learned_and_the_clip_stays(trainer):
+def test_it_begins_as_the_painter(trainer):
+    """The U-Net is the same: given what the painter's makes of a text, it says what the painter's says."""
+    decoder, painter = trainer.decoder, pocket_twin()
+    sample = torch.randn(4, *decoder.shape)
+    with torch.no_grad():
+        texts = painter.encode(TEXTS)
+        before = painter.unet(sample, 500, texts).sample
+        now = decoder.network(sample, 500, texts, class_labels=painter.unet.add_embedding(texts)).sample
+    torch.testing.assert_close(now, before)
+
+
+def test_what_is_seen_again_and_again_is_learned_and_the_clip_stays(trainer, monkeypatch):
+    monkeypatch.setattr(unclip_decoder, "NO_PICTURE", 0.3)  # so that some of so few have none
     clip = {name: tensor.clone() for name, tensor in trainer.encoder.model.state_dict().items()}
     state = {name: value.clone() for name, value in trainer.networks.state_dict().items()}
     losses = []

@@ -44,7 +44,7 @@ def test_a_prior_finds_the_embedding_of_the_picture_a_caption_is_of(model, world
 @torch.no_grad()
 def test_a_picture_comes_back_from_its_noise(model, world):
     pictures = world[0][:4]
-    decoder, null, timesteps = model.decoder, model.clip.texts([""]), leading_timesteps(25)
+    decoder, null, timesteps = model.decoder, model.clip.texts([""]), leading_timesteps(50)
     z = model.clip.encoder.encode_image(pictures)
     predict = decoder.conditioned(z, null, null, image_scale=1.0, text_scale=1.0)
     *_, noise = decoder.diffusion.ddim_inversion(predict, decoder.samples(pictures * 2 - 1), timesteps)

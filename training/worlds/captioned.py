@@ -1,7 +1,7 @@
 """Captioned pictures to learn painting from: `CaptionedWorld` shows things as they are to be painted.
 
 Where a CLIP learns to recognise what is small, turned, hidden and disguised, a painter learns what things look like:
-one subject, large and nearly upright, on a quiet ground; the same in a style; cartoon portraits; small scenes.
+one subject, large and upright, on a quiet ground; the same in a style; cartoon portraits; small scenes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor
 from training.worlds.captions import caption, is_korean, styled, with_article
 from training.worlds.emoji import uniform_of
 from training.worlds.painter import paint
+from training.worlds.paraphrases import load_paraphrases
 from training.worlds.phrasing import Phrasing
 from training.worlds.portrait_captions import describe
 from training.worlds.portraits import sample_portraits
@@ -31,19 +32,20 @@ HELD_OUT = (
 """Styles that are never painted and never named: somebody's paintings, from which DreamStyler is to learn."""
 PAINTED = torch.tensor([number for number, style in enumerate(STYLES) if style.en not in HELD_OUT])
 """Places in STYLES of all others."""
-RESTYLED, PORTRAITS, SCENES = 0.16, 0.09, 0.05
+RESTYLED, PORTRAITS, SCENES = 0.2, 0.14, 0.03
 """Shares of subjects in a style, of portraits and of scenes; the others are subjects as they are."""
 PORTRAITS_RESTYLED = 0.25
 """Share of the portraits that are painted in a style."""
 KOREAN = 0.25
-PHRASED = 0.12
-"""Share of subjects that are told in a longer sentence."""
-WHITE, COLOURED, GRADIENT = 0.5, 0.8, 0.92
+PHRASED, PARAPHRASED = 0.1, 0.28
+"""Shares, cumulative, of subjects that are told in a longer sentence, and in other words."""
+WHITE, COLOURED, GRADIENT = 0.66, 0.93, 0.97
 """Shares, cumulative, of white grounds, of those in one of COLOURS, and of gradients; the others are cloudy."""
-GROUND_TOLD = 0.6
+GROUND_TOLD = 0.85
 """Share of coloured grounds that the caption tells."""
-SIGN_WEIGHT = 1 / 3
+SIGN_WEIGHT, GESTURE_WEIGHT = 0.2, 0.5
 _SIGN = re.compile(r"geometric|symbol|alphanum|arrow|zodiac|sign|religion|warning|punctuation|math|gender|hotel|time")
+_GESTURE = re.compile(r"hand|person|family|face-(concerned|neutral|unwell|affection|negative|tongue|sleepy)")
 """Kinds that few people ask a picture of; they come less often."""
 
 
@@ -53,7 +55,8 @@ class CaptionedWorld:
     def __init__(self, subjects: list[Subject], atlas: Tensor, size: int = 64):
         self.subjects, self.atlas, self.size = subjects, atlas, size
         self.phrasing = Phrasing(subjects)
-        self.weights = torch.tensor([SIGN_WEIGHT if _SIGN.search(subject.kind) else 1.0 for subject in subjects])
+        self.paraphrases = load_paraphrases()
+        self.weights = torch.tensor([_weight(subject.kind) for subject in subjects])
 
     def __call__(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
         """(count, 3, size, size) in [0, 1], and their captions. `generator` decides the pixels, `rng` the words."""
@@ -67,6 +70,13 @@ class CaptionedWorld:
         parts = [make(number, generator, rng) for make, number in kinds if number]
         return torch.cat([pictures for pictures, _ in parts]), [text for _, texts in parts for text in texts]
 
+    def plain(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
+        """As a call, but subjects alone, on white, called by a name or a keyword."""
+        index = torch.multinomial(self.weights, count, generator=generator)
+        captions = [_in_language(lambda s=self.subjects[i]: caption(s, rng), rng) for i in index.tolist()]
+        placed = place(self.atlas[index], self.size, generator)
+        return placed[:, :3] + 1 - placed[:, 3:], captions
+
     def _of_subjects(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
         index = torch.multinomial(self.weights, count, generator=generator)
         captions = [_in_language(lambda s=self.subjects[i]: self._caption(s, rng), rng) for i in index.tolist()]
@@ -79,7 +89,13 @@ class CaptionedWorld:
         return _in_styles(self._of_subjects(count, generator, rng), count, generator, rng)
 
     def _caption(self, subject: Subject, rng: random.Random) -> str:
-        return self.phrasing(subject, rng) if rng.random() < PHRASED else caption(subject, rng)
+        lot = rng.random()
+        if lot < PHRASED:
+            return self.phrasing(subject, rng)
+        if lot < PARAPHRASED:
+            english, korean = self.paraphrases[subject.en]
+            return rng.choice(korean if rng.random() < KOREAN else english)
+        return caption(subject, rng)
 
     def _of_people(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
         people = sample_portraits(count, generator)
@@ -93,13 +109,16 @@ class CaptionedWorld:
 
 
 def place(sprites: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """(B, 4, S, S) → (B, 4, size, size): large, near the middle, a quarter of them turned by up to 12°."""
+    """(B, 4, S, S) → (B, 4, size, size): large and in the middle, as on a card.
+
+    A thing that wanders has to be found in the noise before anything can be known of its parts: a small network then
+    learns it ten times more slowly.
+    """
     uniform = uniform_of(len(sprites), generator, sprites.device)
-    scale, angle = uniform(0.76, 0.98), uniform(-12, 12) * (math.pi / 180) * (uniform(0, 1) < 0.25)
-    room = (1 - scale) * 0.6
-    dx, dy = uniform(-1, 1) * room, uniform(-1, 1) * room
-    cos, sin = angle.cos() / scale, angle.sin() / scale
-    rows = torch.stack([cos, sin, -dx * cos - dy * sin], 1), torch.stack([-sin, cos, dx * sin - dy * cos], 1)
+    scale = uniform(0.9, 0.94)
+    dx, dy = (uniform(-1, 1) * (1 - scale) * 0.15 for _ in range(2))
+    nothing = torch.zeros_like(scale)
+    rows = torch.stack([1 / scale, nothing, -dx / scale], 1), torch.stack([nothing, 1 / scale, -dy / scale], 1)
     grid = F.affine_grid(torch.stack(rows, 1), (len(sprites), 4, size, size), align_corners=False)
     return F.grid_sample(sprites, grid, align_corners=False)
 
@@ -118,6 +137,12 @@ def grounds(
     between = torch.where(is_gradient, (along + 1.4) / 2.8, chance.clouds(20))
     ends = chance.uniform(0.25, 1, 3, 1, 1), chance.uniform(0.25, 1, 3, 1, 1)
     return torch.where(plain < 0, mix(*ends, between), tinted).clamp(0, 1)
+
+
+def _weight(kind: str) -> float:
+    if _SIGN.search(kind):
+        return SIGN_WEIGHT
+    return GESTURE_WEIGHT if _GESTURE.search(kind) else 1.0
 
 
 def _ground(text: str, rng: random.Random) -> tuple[str, Colour | None]:

@@ -30,13 +30,15 @@ BLOCKS = {
     "norm_num_groups": 8, "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
 }  # fmt: skip
 UP = {"up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D")}
+TOLD = {"addition_embed_type": "text", "addition_embed_type_num_heads": 2, "time_embedding_dim": 24}
+"""What the pocket model has and Stable Diffusion has not."""
 
 
 def pocket_twin() -> PocketDiffusion:
     """16 × 16 px, 4 × 4 latents of 48 channels, which predicts the clean picture."""
     torch.manual_seed(0)
     tokenizer = make_tokenizer()
-    unet = UNet2DConditionModel(sample_size=4, in_channels=48, out_channels=48, **BLOCKS, **UP)
+    unet = UNet2DConditionModel(sample_size=4, in_channels=48, out_channels=48, **BLOCKS, **UP, **TOLD)
     return PocketDiffusion(
         tokenizer, text_twin(tokenizer), still(unet), make_scheduler(), PixelAutoencoder(sample_size=16), "pocket twin"
     )
