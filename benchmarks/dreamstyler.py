@@ -64,7 +64,7 @@ class Way:
     with_context: bool = True
     style_scale: float = 0.0
     context_scale: float = 0.0
-    guidance_scale: float = 5.0
+    guidance_scale: float = 2.0
 
     @property
     def learns_as(self) -> tuple[int, bool]:
@@ -76,15 +76,15 @@ ABLATION = (
     Way("textual inversion, T = 1", 1, False),
     Way("+ stages, T = 6", 6, False),
     Way("+ context prompt", 6),
-    Way("+ guidance to style", 6, style_scale=3.0, context_scale=0.5, guidance_scale=3.25),
-    Way("+ guidance to context", 6, style_scale=0.5, context_scale=3.0, guidance_scale=3.25),
+    Way("+ guidance to style", 6, style_scale=1.2, context_scale=0.2, guidance_scale=1.3),
+    Way("+ guidance to context", 6, style_scale=0.2, context_scale=1.2, guidance_scale=1.3),
 )
 """The sum of the scales is the same in all, so that guidance differs by its direction alone."""
 STAGES = tuple(
     Way(f"T = {count}, {told}{guided}", count, bool(told == "context"), **scales)
     for count in (1, 4, 6)
     for told in ("plain", "context")
-    for guided, scales in (("", {}), (", guided", {"style_scale": 3.0, "context_scale": 0.5, "guidance_scale": 3.25}))
+    for guided, scales in (("", {}), (", guided", {"style_scale": 1.2, "context_scale": 0.2, "guidance_scale": 1.3}))
 )
 """The rows of the sheet: T, with and without context and guidance."""
 

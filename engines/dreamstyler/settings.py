@@ -174,7 +174,7 @@ class DreamStylerSettings(EngineSettings):
 
     # ------------------------------------------------------------------ Guidance
     guidance_scale: float = setting(
-        5.0, label="Guidance", group="Guidance", live=True, minimum=0, maximum=20, step=0.1,
+        2.0, label="Guidance", group="Guidance", live=True, minimum=0, maximum=20, step=0.1,
         help="How much the picture follows the whole prompt. Published: 5, and 7.5 where it is the only guidance.",
     )  # fmt: skip
     style_scale: float = setting(

@@ -75,7 +75,7 @@ CATALOGUE: list[CatalogueEntry] = [
         "Our own ArcFace network, which tells the people of the portraits apart.",
     ),
     CatalogueEntry(
-        "pocket-diffusion", "pocket", "diffusion", "diffusion/pocket", 24_090_000, "Apache-2.0",
+        "pocket-diffusion", "pocket", "diffusion", "diffusion/pocket", 24_330_000, "Apache-2.0",
         "Our own text-to-image model for 64-pixel pictures; English and Korean.",
     ),
     CatalogueEntry(
