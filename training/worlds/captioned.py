@@ -112,7 +112,7 @@ def place(sprites: Tensor, size: int, generator: torch.Generator) -> Tensor:
     """(B, 4, S, S) → (B, 4, size, size): large and in the middle, as on a card.
 
     A thing that wanders has to be found in the noise before anything can be known of its parts: a small network then
-    learns it ten times more slowly.
+    learns it several times more slowly.
     """
     uniform = uniform_of(len(sprites), generator, sprites.device)
     scale = uniform(0.9, 0.94)

@@ -229,19 +229,19 @@ def test_own_projections_are_read_by_diffusers(folder, published):
 )
 def test_projections_that_do_not_fit(folder, refused, rewrite_json, name, value, message):
     rewrite_json(folder / "text_proj" / "config.json", **{name: value})
-    refused(message, Decoder.load, folder)
+    assert "text_proj" in refused(message, Decoder.load, folder)
 
 
 def test_damaged_projections(folder, refused):
     weights = folder / "text_proj" / "diffusion_pytorch_model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:-4])
-    refused("'text_proj' is damaged", Decoder.load, folder)
+    assert "text_proj" in refused("'text_proj' is damaged", Decoder.load, folder)
     weights.unlink()
-    refused("There is no file", Decoder.load, folder)
+    assert weights.name in refused("There is no file", Decoder.load, folder)
     save_file({"embedding_proj.weight": torch.zeros(3)}, weights)
-    refused("'text_proj': The (file lacks the )?tensor", Decoder.load, folder)
+    assert "tensor" in refused("'text_proj': The (file lacks the )?tensor", Decoder.load, folder)
 
 
 def test_a_folder_without_a_decoder(tmp_path, refused):
-    refused("There is no file .*config.json", Decoder.load, tmp_path)
+    assert "decoder" in refused("There is no file .*config.json", Decoder.load, tmp_path)
