@@ -49,6 +49,7 @@ train-style: .venv/dev
 
 train-diffusion: .venv/dev
 	$(BIN)/python -m training.diffusion
+	$(BIN)/python -m training.structure
 	$(BIN)/python -m training.unclip_prior
 	$(BIN)/python -m training.unclip_decoder
 	$(BIN)/python -m training.unclip_upsampler

@@ -72,19 +72,21 @@ class Way:
         return self.num_stages, self.with_context
 
 
+TO_STYLE = {"style_scale": 1.2, "context_scale": 0.2, "guidance_scale": 1.3}
+TO_CONTEXT = {"style_scale": 0.2, "context_scale": 1.2, "guidance_scale": 1.3}
 ABLATION = (
     Way("textual inversion, T = 1", 1, False),
     Way("+ stages, T = 6", 6, False),
     Way("+ context prompt", 6),
-    Way("+ guidance to style", 6, style_scale=1.2, context_scale=0.2, guidance_scale=1.3),
-    Way("+ guidance to context", 6, style_scale=0.2, context_scale=1.2, guidance_scale=1.3),
+    Way("+ guidance to style", 6, **TO_STYLE),
+    Way("+ guidance to context", 6, **TO_CONTEXT),
 )
 """The sum of the scales is the same in all, so that guidance differs by its direction alone."""
 STAGES = tuple(
     Way(f"T = {count}, {told}{guided}", count, bool(told == "context"), **scales)
     for count in (1, 4, 6)
     for told in ("plain", "context")
-    for guided, scales in (("", {}), (", guided", {"style_scale": 1.2, "context_scale": 0.2, "guidance_scale": 1.3}))
+    for guided, scales in (("", {}), (", guided", TO_STYLE))
 )
 """The rows of the sheet: T, with and without context and guidance."""
 

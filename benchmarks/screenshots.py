@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--edit", default="face with glasses")
     parser.add_argument("--mapper", default="hat")
     parser.add_argument("--domain", default="neon-sign")
-    parser.add_argument("--painted", default="A watercolor painting of a woman with long blonde hair")
+    parser.add_argument("--painted", default="A red apple")
     parser.add_argument("--steps", type=int, default=250)
     options = parser.parse_args()
     DOCS.mkdir(exist_ok=True)

@@ -14,11 +14,12 @@ where each place meets another part of every kernel.
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
@@ -36,6 +37,7 @@ from engines.images import as_sheet
 from training.clip import ASSETS, MODEL
 from training.flow import PLAIN, WORDS, Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
+from training.optimizer import MatrixOptimizer
 from training.schedule import average_decay, level_learning_rate
 from training.weights import load_weights, update_average
 from training.worlds.captioned import CaptionedWorld
@@ -51,12 +53,19 @@ TIMESTEPS = 1000
 BATCH = 64
 UNTOLD = 0.1
 """Share of pictures that are learned without their caption, for classifier-free guidance."""
-ALONE = 0.6
-"""Share of the batches, the first, with subjects alone on white and much noise: each is met so often as to be known."""
-PEAK_LR, TEXT_SHARE, WARM_UP, DECAY, LAST = 1e-3, 0.25, 100, 0.3, 0.05
+NAMING, ALONE = 0.1, 0.35
+"""Shares of the batches, cumulative. First there are but words, and what is added to the timestep learns to tell what
+they name, however they do; then subjects alone on white, in much noise, so that each is met often."""
+NAMES = 384
+"""Captions in a batch of words."""
+PEAK_LR, TEXT_SHARE, WARM_UP, DECAY, LAST = 1e-3, 0.25, 100, 0.4, 0.02
 """The rate rises for WARM_UP batches, and falls over the last DECAY of all to LAST of its peak; the text encoder's is
 TEXT_SHARE of it."""
+GOING_ON = 0.3
+"""Peak of the rate where an earlier model is gone on from, of PEAK_LR; it falls all the time."""
 EMA = 0.999
+LEAST_SPREAD = 0.05
+"""Added to the variance of every direction in which texts differ, of the mean variance."""
 SHEET = (
     "a red apple", "a cat face", "a house", "a rocket", "a penguin", "a sunflower", "a key", "a guitar",
     "a snowman", "an octopus", "피자", "고양이", "자동차", "a slice of cake", "an elephant", "a crown",
@@ -81,51 +90,68 @@ class Denoiser(nn.Module):
 
 
 class DiffusionTrainer(Resumable):
-    kept = ("denoiser", "average", "optimizer")
+    kept = ("denoiser", "names", "average", "optimizer")
 
     def __init__(self, batches: int, seed: int, device: str, begin: Path | None = None):
         super().__init__(batches, seed, device)
         subjects = load_subjects()
         self.world = CaptionedWorld(subjects, sprite_atlas(subjects), SIZE)
         self.tokenizer, self.vae, self.scheduler = make_tokenizer(), make_autoencoder(), make_scheduler()
-        self.alone = 0.0 if begin else ALONE
+        self.naming, self.alone = (0.0, 0.0) if begin else (NAMING, ALONE)
+        self.peak, self.fall = (GOING_ON * PEAK_LR, 1.0) if begin else (PEAK_LR, DECAY)
         if begin:
             model = PocketDiffusion.load(begin)
             text_encoder, unet = model.text_encoder, model.unet
         else:
             text_encoder = make_text_encoder(self.tokenizer)
             unet = make_unet(text_encoder.config.hidden_size)
+            fit_code(unet, text_encoder, self.tokenizer, [name for s in subjects for name in (s.en, s.ko)])
         self.denoiser = Denoiser(text_encoder, unet).to(device).train().requires_grad_()
         self.average = deepcopy(self.denoiser).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": list(self.denoiser.unet.parameters()), "share": 1.0},
-                {"params": list(self.denoiser.text_encoder.parameters()), "share": TEXT_SHARE},
-            ],
-            lr=PEAK_LR, weight_decay=0.0, betas=(0.9, 0.99), fused=True,
-        )  # fmt: skip
+        self.names = nn.Linear(TIME_WIDTH, len(subjects)).to(device)
+        self.optimizer = MatrixOptimizer(
+            (self.denoiser.unet, 1.0), (self.names, 1.0), (self.denoiser.text_encoder, TEXT_SHARE)
+        )
         self.flow = Flow(self.scheduler.alphas_cumprod, **WORDS)
         self.first_flow = Flow(self.scheduler.alphas_cumprod, **PLAIN)
 
     def step(self) -> dict[str, float]:
+        done = self.batch / self.batches
+        if done < self.naming:
+            report = self._name()
+        else:
+            is_first = done < self.alone
+            report = self._paint(*((self.world.plain, self.first_flow) if is_first else (self.world, self.flow)))
+        self.batch += 1
+        return report
+
+    def _name(self) -> dict[str, float]:
+        subjects, captions = self.world.names(NAMES, *self.chances())
+        ids = tokens(self.tokenizer, captions).to(self.device)
+        with torch.autocast(self.device, torch.bfloat16):
+            told = self.denoiser.unet.add_embedding(self.denoiser.text_encoder(ids).last_hidden_state)
+            loss = F.cross_entropy(self.names(told).float(), subjects.to(self.device))
+        self._descend(loss)
+        return {"loss": loss.item()}
+
+    def _paint(self, world: Callable, flow: Flow) -> dict[str, float]:
         generator, rng = self.chances()
-        started = time.monotonic()
-        is_first = self.batch < self.alone * self.batches
-        pictures, captions = (self.world.plain if is_first else self.world)(BATCH, generator, rng)
-        rendered = time.monotonic() - started
+        pictures, captions = world(BATCH, generator, rng)
         captions = ["" if rng.random() < UNTOLD else caption for caption in captions]
         ids = tokens(self.tokenizer, captions).to(self.device)
         latents = self.vae.encode(pictures * 2 - 1).latent_dist.mode()
-        timesteps = (self.first_flow if is_first else self.flow).timesteps(BATCH, generator)
-        noisy = self.flow.noised(latents, timesteps, generator)
+        timesteps = flow.timesteps(BATCH, generator)
+        noisy = flow.noised(latents, timesteps, generator)
         with torch.autocast(self.device, torch.bfloat16):
             predicted = self.denoiser(noisy.to(self.device), timesteps.to(self.device), ids)
-        loss = self.flow.loss(predicted, latents.to(self.device), timesteps)
-        rate = level_learning_rate(PEAK_LR, self.batch, self.batches, warm_up=WARM_UP, fall=DECAY, last=LAST)
+        loss = flow.loss(predicted, latents.to(self.device), timesteps)
+        self._descend(loss)
+        return {"loss": loss.item()}
+
+    def _descend(self, loss: Tensor) -> None:
+        rate = level_learning_rate(self.peak, self.batch, self.batches, warm_up=WARM_UP, fall=self.fall, last=LAST)
         descend(loss, self.optimizer, rate, self.denoiser)
         update_average(self.average, self.denoiser, average_decay(EMA, self.batch))
-        self.batch += 1
-        return {"loss": loss.item(), "rendered": rendered}
 
     def model(self) -> PocketDiffusion:
         """The averaged model, as it is shipped but in float32."""
@@ -165,6 +191,24 @@ def make_unet(text_width: int) -> UNet2DConditionModel:
         addition_embed_type="text",
         addition_embed_type_num_heads=HEADS[-2],
     )
+
+
+@torch.no_grad()
+def fit_code(
+    unet: UNet2DConditionModel, text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, names: list[str]
+) -> None:
+    """Let what is added to the timestep begin as the mean of a text's states in which all directions in which names
+    differ count alike. Left to chance, it takes longer to tell names apart than to paint what they name.
+    """
+    embedding, width = unet.add_embedding, text_encoder.config.hidden_size
+    nn.init.eye_(embedding.pool.v_proj.weight)
+    nn.init.zeros_(embedding.pool.v_proj.bias)
+    pooled = embedding.pool(embedding.norm1(text_encoder(tokens(tokenizer, names)).last_hidden_state))
+    variances, directions = torch.linalg.eigh(pooled.T.cov())
+    evened = directions / (variances + LEAST_SPREAD * variances.mean()).sqrt() @ directions.T
+    nn.init.orthogonal_(embedding.proj.weight, (TIME_WIDTH / width) ** 0.5)
+    embedding.proj.weight.copy_(embedding.proj.weight @ evened)
+    embedding.proj.bias.copy_(-embedding.proj.weight @ pooled.mean(0))
 
 
 def make_autoencoder() -> PixelAutoencoder:

@@ -12,15 +12,12 @@ from torch import Tensor
 
 __all__ = ["PLAIN", "WORDS", "Flow", "nearest"]
 
-EVENLY = 0.1
-"""Share of timesteps that are drawn evenly: of the first and the last ones, where inversion and sampling begin, flow
-times hardly bring any."""
 SMALLEST_TIME = 0.1
 WORDS = {"location": 1.0, "scale": 1.3}
 """For pictures of 64 px made from words: until t = 0.6 the noise leaves it plain what they show, so that no words are
 needed to paint on, and at t = 0.85 nobody can tell any more. What words mean is learned between and beyond."""
 
-PLAIN = {"location": 4.0, "scale": 1.5}
+PLAIN = {"location": 5.0, "scale": 1.5, "evenly": 0.0}
 """For the same, where there is nothing else to be learned than what things look like."""
 
 
@@ -28,19 +25,21 @@ class Flow:
     """alphas_cumprod: ᾱ of each timestep, the share of the signal's variance, (T,) falling, on the CPU.
 
     location, scale: of the normal numbers whose sigmoids are the flow times.
+    evenly: share of timesteps that are drawn evenly: of the first and the last ones, where inversion and sampling
+        begin, flow times hardly bring any.
     """
 
-    def __init__(self, alphas_cumprod: Tensor, *, location: float = 0.0, scale: float = 1.0):
-        self.alphas_cumprod, self.location, self.scale = alphas_cumprod, location, scale
+    def __init__(self, alphas_cumprod: Tensor, *, location: float = 0.0, scale: float = 1.0, evenly: float = 0.1):
+        self.alphas_cumprod, self.location, self.scale, self.evenly = alphas_cumprod, location, scale, evenly
         signal, noise = alphas_cumprod.sqrt(), (1 - alphas_cumprod).sqrt()
         self.times = (noise / (signal + noise)).float()
 
     def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
-        """(count,) int64; a share of EVENLY is drawn evenly, so that both ends are learned, too."""
+        """(count,) int64."""
         numbers = self.location + self.scale * torch.randn(count, generator=generator)
         by_flow = nearest(self.times, numbers.sigmoid())
-        evenly = torch.randint(len(self.times), (count,), generator=generator)
-        return torch.where(torch.rand(count, generator=generator) < EVENLY, evenly, by_flow)
+        anywhere = torch.randint(len(self.times), (count,), generator=generator)
+        return torch.where(torch.rand(count, generator=generator) < self.evenly, anywhere, by_flow)
 
     def noised(self, clean: Tensor, timesteps: Tensor, generator: torch.Generator) -> Tensor:
         """(N, C, H, W) samples, each with the noise of its timestep."""

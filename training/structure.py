@@ -26,6 +26,7 @@ from engines.images import as_sheet
 from engines.zoo.catalogue import ASSETS
 from training.flow import WORDS, Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
+from training.optimizer import MatrixOptimizer
 from training.schedule import average_decay, learning_rate
 from training.weights import update_average
 from training.worlds.captioned import CaptionedWorld
@@ -77,9 +78,7 @@ class StructureTrainer(Resumable):
         self.network = make_controlnet(self.model).to(device).requires_grad_(True).train()
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.flow = Flow(self.model.scheduler.alphas_cumprod, **WORDS)
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=PEAK_LR, weight_decay=0.0, betas=(0.9, 0.99), fused=True
-        )
+        self.optimizer = MatrixOptimizer((self.network, 1.0))
 
     def step(self) -> dict[str, float]:
         generator, rng = self.chances()

@@ -29,7 +29,8 @@ from engines.unclip.text import encode_texts
 from training.clip import ASSETS, MODEL
 from training.flow import WORDS, Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
-from training.schedule import average_decay, learning_rate
+from training.optimizer import MatrixOptimizer
+from training.schedule import average_decay, level_learning_rate
 from training.unclip_prior import load_encoder
 from training.weights import update_average
 from training.worlds.captioned import CaptionedWorld
@@ -48,7 +49,8 @@ SCHEDULER = {
 BATCH = 64
 NO_TEXT, NO_PICTURE = 0.5, 0.1
 """Shares learned without caption and without embedding, each by itself, as in the paper."""
-PEAK_LR, BETAS, WARM_UP, LAST, EMA = 6e-4, (0.9, 0.99), 0.04, 0.02, 0.998
+PEAK_LR, WARM_UP, LAST, EMA = 3e-4, 60, 0.02, 0.998
+"""The rate rises for WARM_UP batches, and falls all the time to LAST of its peak."""
 PROJECTIONS_SHARE = 4.0
 """The rate of the projections, of the U-Net's: the numbers of an embedding of unit length are small."""
 FITTED = 2048
@@ -79,13 +81,7 @@ class DecoderTrainer(Resumable):
         )
         self.null = encode_texts(encoder, [""])
         self.flow = Flow(self.decoder.diffusion.alphas_cumprod, **WORDS)
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": list(unet.parameters()), "share": 1.0},
-                {"params": list(projections.parameters()), "share": PROJECTIONS_SHARE},
-            ],
-            lr=PEAK_LR, weight_decay=0.0, betas=BETAS, fused=True,
-        )  # fmt: skip
+        self.optimizer = MatrixOptimizer((unet, 1.0), (projections, PROJECTIONS_SHARE))
 
     def step(self) -> dict[str, float]:
         generator, rng = self.chances()
@@ -105,7 +101,7 @@ class DecoderTrainer(Resumable):
             z_image = torch.where(is_unseen, self.decoder.projections.no_picture(BATCH), z_image)
             predicted = self.decoder.predict(noisy, timesteps.to(self.device), z_image, text)
         loss = self.flow.loss(predicted, clean, timesteps)
-        rate = learning_rate(PEAK_LR, self.batch / self.batches, warm_up=WARM_UP, first=0.01, last=LAST)
+        rate = level_learning_rate(PEAK_LR, self.batch, self.batches, warm_up=WARM_UP, fall=1.0, last=LAST)
         descend(loss, self.optimizer, rate, self.networks)
         update_average(self.averages, self.networks, average_decay(EMA, self.batch))
         self.batch += 1

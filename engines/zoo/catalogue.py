@@ -79,6 +79,10 @@ CATALOGUE: list[CatalogueEntry] = [
         "Our own text-to-image model for 64-pixel pictures; English and Korean.",
     ),
     CatalogueEntry(
+        "pocket-edges", "pocket", "structure", "diffusion/structure", 7_850_000, "Apache-2.0",
+        "Our own ControlNet, which keeps the edges of a picture that is painted anew.",
+    ),
+    CatalogueEntry(
         "Stable-Diffusion-1.5", "full", "diffusion", "stable-diffusion-v1-5/stable-diffusion-v1-5", 4_265_000_000,
         "CreativeML Open RAIL-M",
         "The diffusion model of the DreamStyler paper, for pictures of 512 pixels; wants a GPU.",

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from engines.clip._open_clip import open_clip
 from engines.diffusion import PocketDiffusion
@@ -9,17 +10,21 @@ from training.clip import ASSETS, MODEL
 from training.diffusion import (
     ALONE,
     DECAY,
+    GOING_ON,
     LAST,
+    NAMING,
     PEAK_LR,
     TIMESTEPS,
     WARM_UP,
     DiffusionTrainer,
+    fit_code,
     make_scheduler,
     make_text_encoder,
     make_tokenizer,
     make_unet,
 )
 from training.weights import load_weights
+from training.worlds.subjects import load_subjects
 
 TEXTS = ["a Red apple, on a table", "눈으로 만든 하얀 눈사람", "it's  3 stars & the moon!", "", "long " * 40]
 
@@ -30,6 +35,7 @@ def trainer(composer):
         patch.setattr(diffusion, "BATCH", 12)
         patch.setattr(diffusion, "WIDTHS", (32, 32, 32, 32))
         patch.setattr(diffusion, "HEADS", (1, 1, 1, 1))
+        patch.setattr(diffusion, "NAMES", 24)
         patch.setattr(diffusion, "SHEET", diffusion.SHEET[:8])
         yield DiffusionTrainer(100, 1, "cpu")
 
@@ -82,7 +88,7 @@ def test_the_loss_weighs_what_is_missing_by_the_noise(trainer, monkeypatch):
         patch.setattr(trainer, "world", _World(pictures))
         patch.setattr(trainer, "denoiser", _Stub(trainer.denoiser, answer))
         patch.setattr(trainer.optimizer, "step", lambda: None)
-        patch.setattr(trainer, "batch", 3)
+        patch.setattr(trainer, "batch", 99)
         loss = trainer.step()["loss"]
     flow = trainer.flow.times[seen["timesteps"]]
     assert loss == pytest.approx((0.25 / flow.clamp_min(0.1).square()).mean().item(), rel=1e-4)
@@ -107,8 +113,12 @@ class _World:
         self.asked.append("plain")
         return self.pictures, ["a cat"] * len(self.pictures)
 
+    def names(self, *_):
+        self.asked.append("names")
+        return torch.arange(len(self.pictures)), ["a cat"] * len(self.pictures)
 
-def test_subjects_come_alone_at_first_unless_they_are_known(trainer, monkeypatch, tmp_path):
+
+def test_first_come_words_then_subjects_alone_unless_they_are_known(trainer, monkeypatch, tmp_path):
     trainer.export(tmp_path)
     asked = {}
     for name, one in {"new": trainer, "begun": DiffusionTrainer(100, 2, "cpu", begin=tmp_path)}.items():
@@ -116,11 +126,29 @@ def test_subjects_come_alone_at_first_unless_they_are_known(trainer, monkeypatch
         with monkeypatch.context() as patch:
             patch.setattr(one, "world", world)
             patch.setattr(diffusion, "descend", lambda *_: None)
-            for batch in (0, round(100 * ALONE) - 1, round(100 * ALONE), 99):
-                patch.setattr(one, "batch", batch)
+            for share in (0, NAMING - 0.01, NAMING, ALONE - 0.01, ALONE, 0.99):
+                patch.setattr(one, "batch", round(100 * share))
                 one.step()
         asked[name] = world.asked
-    assert asked == {"new": ["plain", "plain", "all", "all"], "begun": ["all"] * 4}
+    assert asked == {"new": ["names"] * 2 + ["plain"] * 2 + ["all"] * 2, "begun": ["all"] * 6}
+
+
+def test_texts_begin_as_different_as_their_names_and_learn_to_be_told_apart(trainer):
+    """All directions in which names differ count alike at first; then those that tell subjects apart."""
+    names = [name for subject in load_subjects() for name in (subject.en, subject.ko)]
+    text_encoder = make_text_encoder(trainer.tokenizer)
+    unet = make_unet(text_encoder.config.hidden_size)
+    fit_code(unet, text_encoder, trainer.tokenizer, names)
+    with torch.no_grad():
+        told = unet.add_embedding(text_encoder(tokens(trainer.tokenizer, names)).last_hidden_state).unflatten(
+            0, (-1, 2)
+        )
+    english, korean = F.normalize(told - told.mean(0), dim=-1).unbind(1)
+    assert ((korean @ english.T).argmax(1) == torch.arange(len(english))).float().mean() > 0.95
+    losses = []
+    for trainer.batch in (3,) * 6:
+        losses.append(trainer.step()["loss"])
+    assert losses[-1] < losses[0]
 
 
 class _Stub:
@@ -134,6 +162,7 @@ class _Stub:
 
 
 def test_a_resumed_training_goes_on_as_if_it_had_never_stopped(trainer, tmp_path):
+    trainer.batch = 50
     for _ in range(2):
         trainer.step()
     torch.save(trainer.state_dict(), tmp_path / "state.pt")
@@ -141,7 +170,7 @@ def test_a_resumed_training_goes_on_as_if_it_had_never_stopped(trainer, tmp_path
     after = {name: value.clone() for name, value in trainer.average.state_dict().items()}
 
     trainer.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert trainer.batch == 2
+    assert trainer.batch == 52
     assert trainer.step()["loss"] == unbroken
     for name, value in trainer.average.state_dict().items():
         assert torch.equal(value, after[name]), name
@@ -149,8 +178,7 @@ def test_a_resumed_training_goes_on_as_if_it_had_never_stopped(trainer, tmp_path
 
 def test_what_is_seen_again_and_again_is_learned(trainer):
     losses = []
-    for _ in range(8):
-        trainer.batch = 50
+    for trainer.batch in (50,) * 8:
         losses.append(trainer.step()["loss"])
     assert losses[-1] < 0.7 * losses[0]
 
@@ -174,6 +202,8 @@ def test_a_training_can_begin_as_an_earlier_model(trainer, tmp_path):
     for name, value in trainer.average.state_dict().items():
         torch.testing.assert_close(again.denoiser.state_dict()[name], value, rtol=1e-3, atol=1e-4)
     assert all(parameter.requires_grad for parameter in again.denoiser.parameters())
+    assert again.peak == GOING_ON * PEAK_LR < trainer.peak, "what is known is not to be thrown about"
+    assert (again.fall, trainer.fall) == (1.0, DECAY)
 
 
 def test_the_sheet_shows_a_sample_of_each_prompt(trainer):

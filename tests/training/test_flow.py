@@ -3,7 +3,7 @@ import torch
 
 from engines.unclip import Diffusion
 from training.diffusion import make_scheduler
-from training.flow import EVENLY, PLAIN, WORDS, Flow, nearest
+from training.flow import PLAIN, WORDS, Flow, nearest
 
 SCHEDULES = {"unclip": lambda: Diffusion.of({}), "diffusion": make_scheduler}
 
@@ -34,12 +34,12 @@ def test_flow_times_are_those_of_the_text_to_image_model(flow):
 def test_timesteps_are_mostly_in_the_middle_but_reach_both_ends(flow):
     drawn = flow.timesteps(20_000, torch.Generator().manual_seed(0))
     assert flow.times[drawn].median() == pytest.approx(0.5, abs=0.02)
-    assert (drawn >= 990).float().mean() == pytest.approx(EVENLY / 100, rel=0.5)
-    assert (drawn < 10).float().mean() == pytest.approx(EVENLY / 100, rel=0.5)
+    assert (drawn >= 990).float().mean() == pytest.approx(flow.evenly / 100, rel=0.5)
+    assert (drawn < 10).float().mean() == pytest.approx(flow.evenly / 100, rel=0.5)
     assert (drawn.min(), drawn.max()) == (0, 999)
 
 
-@pytest.mark.parametrize("normal", [{}, WORDS, PLAIN, {"location": -1.0, "scale": 0.5}])
+@pytest.mark.parametrize("normal", [{}, WORDS, PLAIN, {"location": -1.0, "scale": 0.5, "evenly": 0.4}])
 def test_timesteps_are_distributed_as_is_said(flow, normal):
     """Largest distance of their cumulative shares from those of t = sigmoid(N(.)), mixed with even ones."""
     flow = Flow(flow.alphas_cumprod, **normal)
@@ -49,7 +49,7 @@ def test_timesteps_are_distributed_as_is_said(flow, normal):
     until = (flow.times[1:] + flow.times[:-1]) / 2  # up to here a time is nearest to the timestep before
     by_flow = torch.special.ndtr((torch.logit(until.double()) - location) / scale)
     evenly = torch.arange(1, 1000) / 1000
-    expected = (1 - EVENLY) * by_flow + EVENLY * evenly
+    expected = (1 - flow.evenly) * by_flow + flow.evenly * evenly
     assert (found[:-1] - expected).abs().max() < 0.005
 
 

@@ -37,8 +37,8 @@ RESTYLED, PORTRAITS, SCENES = 0.2, 0.14, 0.03
 PORTRAITS_RESTYLED = 0.25
 """Share of the portraits that are painted in a style."""
 KOREAN = 0.25
-PHRASED, PARAPHRASED = 0.1, 0.28
-"""Shares, cumulative, of subjects that are told in a longer sentence, and in other words."""
+NAMED, PHRASED, PARAPHRASED = 0.45, 0.53, 0.75
+"""Shares, cumulative, of subjects that are told by their bare name, in a longer sentence, and in other words."""
 WHITE, COLOURED, GRADIENT = 0.66, 0.93, 0.97
 """Shares, cumulative, of white grounds, of those in one of COLOURS, and of gradients; the others are cloudy."""
 GROUND_TOLD = 0.85
@@ -71,15 +71,18 @@ class CaptionedWorld:
         return torch.cat([pictures for pictures, _ in parts]), [text for _, texts in parts for text in texts]
 
     def plain(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
-        """As a call, but subjects alone, on white, called by a name or a keyword."""
-        index = torch.multinomial(self.weights, count, generator=generator)
-        captions = [_in_language(lambda s=self.subjects[i]: caption(s, rng), rng) for i in index.tolist()]
+        """As a call, but subjects alone, on white."""
+        index, captions = self.names(count, generator, rng)
         placed = place(self.atlas[index], self.size, generator)
         return placed[:, :3] + 1 - placed[:, 3:], captions
 
-    def _of_subjects(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
+    def names(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
+        """Places of (count,) subjects, and what each is called."""
         index = torch.multinomial(self.weights, count, generator=generator)
-        captions = [_in_language(lambda s=self.subjects[i]: self._caption(s, rng), rng) for i in index.tolist()]
+        return index, [_in_language(lambda s=self.subjects[i]: self._caption(s, rng), rng) for i in index.tolist()]
+
+    def _of_subjects(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
+        index, captions = self.names(count, generator, rng)
         told, colours = zip(*[_ground(text, rng) for text in captions], strict=True)
         placed = place(self.atlas[index], self.size, generator)
         ground = grounds(list(colours), self.size, generator, self.atlas.device)
@@ -90,6 +93,8 @@ class CaptionedWorld:
 
     def _caption(self, subject: Subject, rng: random.Random) -> str:
         lot = rng.random()
+        if lot < NAMED:
+            return subject.ko if rng.random() < KOREAN else rng.choice((subject.en, with_article(subject.en)))
         if lot < PHRASED:
             return self.phrasing(subject, rng)
         if lot < PARAPHRASED:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from engines.base import EngineError
+from engines.diffusion.structure import edges
 from engines.dreamstyler.engine import DreamStyler
 from engines.dreamstyler.settings import DreamStylerSettings
 from engines.zoo import Models, find
@@ -110,6 +111,7 @@ def test_no_network(monkeypatch):
 
 def test_the_pocket_models(model, tmp_path, monkeypatch):
     model.save(tmp_path / "diffusion" / "pocket")
+    controlnet_twin(model).save_pretrained(tmp_path / "diffusion" / "structure")
     monkeypatch.setattr("engines.zoo.models.ASSETS", tmp_path)
     models = Models("pocket", "cpu")
     found = models.diffusion()
@@ -117,7 +119,8 @@ def test_the_pocket_models(model, tmp_path, monkeypatch):
     assert torch.equal(found.encode(["a cat"]), model.encode(["a cat"]))
     assert [record["name"] for record in models.used] == ["pocket-diffusion"]
     assert found.name == "pocket-diffusion"
-    assert models.structure() is None
+    picture = torch.rand(1, 3, 16, 16)
+    assert torch.equal(models.structure().control(picture).picture, edges(picture))
     assert models.captioner() is None
     assert models.instant_style(None) is None
     config = json.loads((tmp_path / "diffusion" / "pocket" / "vae" / "config.json").read_text())
