@@ -40,6 +40,8 @@ def load_network(
 ) -> Any:
     """As `load_part`: on the device, in the dtype, in evaluation mode, weights without gradients."""
     network = load_part(load, folder, part, dtype=dtype, **NETWORK)
+    if hasattr(network, "register_to_config"):  # what is saved later is not to tell where it once lay
+        network.register_to_config(_name_or_path="")
     return network.to(device).eval().requires_grad_(False)
 
 

@@ -204,6 +204,8 @@ def test_a_training_can_begin_as_an_earlier_model(trainer, tmp_path):
     assert all(parameter.requires_grad for parameter in again.denoiser.parameters())
     assert again.peak == GOING_ON * PEAK_LR < trainer.peak, "what is known is not to be thrown about"
     assert (again.fall, trainer.fall) == (1.0, DECAY)
+    again.export(tmp_path / "again")
+    assert str(tmp_path) not in (tmp_path / "again" / "unet" / "config.json").read_text()
 
 
 def test_the_sheet_shows_a_sample_of_each_prompt(trainer):
