@@ -23,7 +23,9 @@ from torch import Tensor
 
 from benchmarks.drawings import REPHRASED, Drawing, contact_sheet, judged, read_prompts, summary
 from benchmarks.styles import gram_matrices
+from engines.clip.guidance import ClipGuide
 from engines.diffusion import PocketDiffusion
+from engines.dreamstyler.engine import KNOWN_WORDS
 from engines.images import as_pixels
 from engines.style import StyleEncoder
 from engines.zoo import Models
@@ -46,17 +48,25 @@ EXAMPLES = 24
 
 
 class Painter:
-    """prompts, seed → (prompts, 64, 64, 3) uint8."""
+    """prompts, seed → (prompts, 64, 64, 3) uint8; of each prompt the one of `best_of` pictures that CLIP likes best."""
 
-    def __init__(self, folder: Path, num_steps: int, guidance_scale: float):
+    def __init__(self, folder: Path, num_steps: int, guidance_scale: float, best_of: int = 1):
         self.model = PocketDiffusion.load(folder)
-        self.num_steps, self.guidance_scale = num_steps, guidance_scale
+        self.num_steps, self.guidance_scale, self.best_of = num_steps, guidance_scale, best_of
+        self.critic = ClipGuide.load(Models("pocket", "cpu"), "")
 
     def __call__(self, prompts: list[str], seed: int) -> np.ndarray:
         generator = torch.Generator().manual_seed(seed)
+        if self.best_of > 1:
+            return as_pixels(torch.stack([self._best(prompt, generator) for prompt in prompts]))
         parts = [prompts[start : start + AT_ONCE] for start in range(0, len(prompts), AT_ONCE)]
         pictures = [self.model.sample(part, self.num_steps, self.guidance_scale, generator) for part in parts]
         return as_pixels(torch.cat(pictures))
+
+    def _best(self, prompt: str, generator: torch.Generator) -> Tensor:
+        pictures = self.model.sample([prompt] * self.best_of, self.num_steps, self.guidance_scale, generator)
+        shown = self.critic.text_target("prompt", prompt, 1.0, known_words=KNOWN_WORDS)
+        return pictures[self.critic.likings(pictures, [shown]).argmax()]
 
 
 def of_subjects(paint: Painter, prompts: list[tuple[str, str]], seed: int) -> list[Drawing]:
@@ -132,11 +142,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="of the model")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--guidance", type=float, default=2.0)
+    parser.add_argument("--best-of", type=int, default=1, help="of so many pictures the one CLIP likes best")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--sheet", type=Path, default=SHEET)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    paint = Painter(options.folder, options.steps, options.guidance)
+    paint = Painter(options.folder, options.steps, options.guidance, options.best_of)
 
     plain, rephrased = read_prompts(), read_prompts(REPHRASED)
     drawings = [drawing for seed in SEEDS for drawing in of_subjects(paint, [*plain, *rephrased], seed)]

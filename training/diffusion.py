@@ -53,16 +53,15 @@ TIMESTEPS = 1000
 BATCH = 64
 UNTOLD = 0.1
 """Share of pictures that are learned without their caption, for classifier-free guidance."""
-NAMING, ALONE = 0.1, 0.35
+NAMING, ALONE = 0.05, 0.4
 """Shares of the batches, cumulative. First there are but words, and what is added to the timestep learns to tell what
 they name, however they do; then subjects alone on white, in much noise, so that each is met often."""
 NAMES = 384
 """Captions in a batch of words."""
-PEAK_LR, TEXT_SHARE, WARM_UP, DECAY, LAST = 1e-3, 0.25, 100, 0.4, 0.02
-"""The rate rises for WARM_UP batches, and falls over the last DECAY of all to LAST of its peak; the text encoder's is
-TEXT_SHARE of it."""
+PEAK_LR, TEXT_SHARE, WARM_UP, LAST = 1e-3, 0.25, 100, 0.02
+"""The rate rises for WARM_UP batches, and falls all the time to LAST of its peak; the text encoder's is TEXT_SHARE of it."""
 GOING_ON = 0.3
-"""Peak of the rate where an earlier model is gone on from, of PEAK_LR; it falls all the time."""
+"""Peak of the rate where an earlier model is gone on from, of PEAK_LR."""
 EMA = 0.999
 LEAST_SPREAD = 0.05
 """Added to the variance of every direction in which texts differ, of the mean variance."""
@@ -98,7 +97,7 @@ class DiffusionTrainer(Resumable):
         self.world = CaptionedWorld(subjects, sprite_atlas(subjects), SIZE)
         self.tokenizer, self.vae, self.scheduler = make_tokenizer(), make_autoencoder(), make_scheduler()
         self.naming, self.alone = (0.0, 0.0) if begin else (NAMING, ALONE)
-        self.peak, self.fall = (GOING_ON * PEAK_LR, 1.0) if begin else (PEAK_LR, DECAY)
+        self.peak = GOING_ON * PEAK_LR if begin else PEAK_LR
         if begin:
             model = PocketDiffusion.load(begin)
             text_encoder, unet = model.text_encoder, model.unet
@@ -149,7 +148,7 @@ class DiffusionTrainer(Resumable):
         return {"loss": loss.item()}
 
     def _descend(self, loss: Tensor) -> None:
-        rate = level_learning_rate(self.peak, self.batch, self.batches, warm_up=WARM_UP, fall=self.fall, last=LAST)
+        rate = level_learning_rate(self.peak, self.batch, self.batches, warm_up=WARM_UP, fall=1.0, last=LAST)
         descend(loss, self.optimizer, rate, self.denoiser)
         update_average(self.average, self.denoiser, average_decay(EMA, self.batch))
 
@@ -286,7 +285,7 @@ _LAYER = {
 
 def main() -> None:
     folder = Path("checkpoints/diffusion")
-    parser = make_parser(__doc__, batches=6000, seed=1, folder=folder, export=folder / "pocket")
+    parser = make_parser(__doc__, batches=5600, seed=1, folder=folder, export=folder / "pocket")
     parser.add_argument("--begin", type=Path, help="a folder of a model, to go on from there")
     options = read_options(parser)
     trainer = DiffusionTrainer(options.batches, options.seed, options.device, options.begin)

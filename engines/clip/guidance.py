@@ -12,6 +12,7 @@ from engines.base import EngineError
 from engines.clip.augment import apply_views, identity_views
 from engines.clip.encoder import ClipEncoder
 from engines.clip.prompts import parse_prompt
+from engines.images import resized
 from engines.vector import composite
 from engines.zoo import Models
 
@@ -91,20 +92,35 @@ class ClipGuide:
         rgba: premultiplied (4, H, W). background: (3,), or one for each view (N, 3); also what lies outside the canvas.
         views: (N, 3, 3).
         """
-        similarities = rgba.new_zeros(len(targets))
-        score = rgba.new_zeros(())
-        weights = rgba.new_tensor([target.weight for target in targets])
+        similarities, score = rgba.new_zeros(len(targets)), rgba.new_zeros(())
         for number, (encoder, share) in enumerate(self.encoders):
             copies = composite(apply_views(rgba, views, encoder.image_size), background)
-            features = encoder.encode_image(copies, normalize=normalize)
-            wanted = torch.cat([target.embeddings[number] for target in targets])
-            cosines = features @ wanted.T
-            similarities = similarities + share * cosines.mean(0)
-            score = score + share * (weights * cosines).sum(1).mean()
-            if contrast:
-                certainty = certainties(features, wanted, encoder.name_embeddings)
-                score = score + share * contrast * (weights.clamp_min(0) * certainty).sum(1).mean()
+            cosines, marks = self._marks(number, copies, targets, normalize=normalize, contrast=contrast)
+            similarities, score = similarities + share * cosines.mean(0), score + share * marks.mean()
         return similarities, score
+
+    @torch.no_grad()
+    def likings(self, pictures: Tensor, targets: list[Target], *, contrast: float = 1.0) -> Tensor:
+        """(N, 3, H, W) in [0, 1] → the score of each picture as a whole, (N,)."""
+        return sum(
+            share * self._marks(number, resized(pictures, encoder.image_size), targets, contrast=contrast)[1]
+            for number, (encoder, share) in enumerate(self.encoders)
+        )
+
+    def _marks(
+        self, number: int, pictures: Tensor, targets: list[Target], *, normalize: bool = True, contrast: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """Of encoder `number`: the cosines (N, targets) of pictures of its size, and their scores (N,)."""
+        encoder, _ = self.encoders[number]
+        features = encoder.encode_image(pictures, normalize=normalize)
+        wanted = torch.cat([target.embeddings[number] for target in targets])
+        weights = features.new_tensor([target.weight for target in targets])
+        cosines = features @ wanted.T
+        marks = (weights * cosines).sum(1)
+        if contrast:
+            certainty = certainties(features, wanted, encoder.name_embeddings)
+            marks = marks + contrast * (weights.clamp_min(0) * certainty).sum(1)
+        return cosines, marks
 
     @torch.no_grad()
     def score(self, rgba: Tensor, background: Tensor, targets: list[Target], *, normalize: bool = True) -> float:

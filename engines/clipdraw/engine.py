@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from engines.base import Engine, EngineError, Frame, LiveSettings
 from engines.clip.augment import random_views
 from engines.clip.guidance import ClipGuide, Target
 from engines.clip.prompts import parse_prompt
+from engines.clipdraw.painting import best_painting, distance
 from engines.clipdraw.settings import CLIPDrawSettings, parse_stroke_numbers
 from engines.clipdraw.strokes import Rates, Strokes, random_strokes, strokes_along_edges, visible_area
 from engines.colors import parse_color, parse_palette
@@ -55,6 +57,7 @@ class CLIPDraw(Engine):
         self._strokes: Strokes | None = None
         self._background: Tensor | None = None
         self._best: dict[str, Any] | None = None
+        self._painted_of: tuple[Any, Tensor] | None = None  # what the painting is of, and the painting
         self._wanted_strokes = 0
         self._generator = torch.Generator()
 
@@ -112,7 +115,13 @@ class CLIPDraw(Engine):
             normalize=settings.normalize_clip,
             contrast=settings.contrast,
         )
-        return -score, self._by_label(targets, similarities)
+        loss, terms = -score, self._by_label(targets, similarities)
+        painting = self._painting(settings, targets)
+        if painting is not None:
+            away = distance(composite(rgba, background), painting)
+            loss = loss + settings.painter_weight * away
+            terms["away from the painting"] = away.item()
+        return loss, terms
 
     def _grounds(self, settings: CLIPDrawSettings, background: Tensor) -> Tensor:
         """(views, 3): what is behind the strokes in each view; any colour in some, so that strokes learn to cover."""
@@ -232,6 +241,18 @@ class CLIPDraw(Engine):
         if self._image_prompt is not None:
             targets.append(self._guide.picture_target("image prompt", self._image_prompt, settings.image_prompt_weight))
         return targets
+
+    def _painting(self, settings: CLIPDrawSettings, targets: list[Target]) -> Tensor | None:
+        """What the text-to-image model makes of the prompt, (3, S, S), painted anew when that changes."""
+        prompt = ", ".join(part.text for part in parse_prompt(settings.prompt) if part.weight > 0)
+        painter = self.models.painter() if settings.painter_weight and prompt else None
+        if painter is None:
+            return None
+        wanted = prompt, settings.num_paintings
+        if self._painted_of is None or self._painted_of[0] != wanted:
+            likings = partial(self._guide.likings, targets=targets)
+            self._painted_of = wanted, best_painting(painter, *wanted, settings.seed, likings)
+        return self._painted_of[1]
 
     @staticmethod
     def _by_label(targets: list[Target], similarities: Tensor) -> dict[str, float]:

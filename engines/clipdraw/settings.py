@@ -27,7 +27,7 @@ class CLIPDrawSettings(EngineSettings):
             "width": 224, "height": 224, "num_strokes": 256, "segments": "random", "start_width": 1.0,
             "min_width": 1.0, "max_width": 50.0, "num_steps": 1000, "num_augmentations": 4, "color_lr": 0.01,
             "dead_strokes": "keep", "convention": "clipdraw", "normalize_clip": False, "contrast": 0.0,
-            "known_words": 0.0, "crop_min": 0.7, "crop_max": 0.9, "random_backgrounds": 0.0,
+            "known_words": 0.0, "painter_weight": 0.0, "crop_min": 0.7, "crop_max": 0.9, "random_backgrounds": 0.0,
         },
         "Ink": {"color_mode": "ink", "num_strokes": 48, "max_width": 5.0, "background": "#fdfbf5"},
         "Few bold strokes": {"num_strokes": 16, "start_width": 6.0, "max_width": 28.0},
@@ -180,6 +180,15 @@ class CLIPDrawSettings(EngineSettings):
         0.5, label="Known words", group="Guidance", live=True, minimum=0, maximum=5, step=0.1, advanced=True,
         help="How far a prompt is drawn to names that mean nearly the same, to be understood in other words. "
         "Less leaves more of what else it says. The paper: 0.",
+    )  # fmt: skip
+    painter_weight: float = setting(
+        10.0, label="Painter", group="Guidance", live=True, minimum=0, maximum=50, step=0.5,
+        help="How much the drawing follows a picture of the prompt that the text-to-image model paints first, beside "
+        "what CLIP sees. The paper, and Full models: 0.",
+    )  # fmt: skip
+    num_paintings: int = setting(
+        16, label="Paintings", group="Guidance", live=True, minimum=1, maximum=64, step=1, advanced=True,
+        help="How many pictures the painter makes; the drawing follows the one CLIP likes best.",
     )  # fmt: skip
     distortion: float = setting(
         0.5, label="Perspective", group="Guidance", live=True, minimum=0, maximum=0.9, step=0.05, advanced=True,

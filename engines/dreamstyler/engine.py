@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engines.base import Engine, EngineError, Frame, LiveSettings
+from engines.clip.guidance import ClipGuide
 from engines.diffusion import DiffusionModel, Guidance, Sampler
 from engines.dreamstyler.captions import caption_of
 from engines.dreamstyler.guidance import guidance_weights, within
@@ -36,6 +37,8 @@ __all__ = ["DreamStyler"]
 
 PREVIEW_STEPS = 10
 """Of painting, at most, for a preview while a style is learned."""
+KNOWN_WORDS = 0.5
+"""How far CLIP, where it chooses, takes the prompt for a name that it knows (`toward_names`)."""
 
 
 class DreamStyler(Engine):
@@ -210,7 +213,7 @@ class DreamStyler(Engine):
 
     def _begins_with(self, now: DreamStylerSettings) -> list:
         """What is settled with the first step."""
-        return [now.num_steps, now.strength if self._photo is not None else 1.0, now.seed]
+        return [now.num_steps, now.strength if self._photo is not None else 1.0, now.seed, now.best_of]
 
     def _looks_like(self, now: DreamStylerSettings) -> list:
         """All else that decides the picture."""
@@ -224,16 +227,18 @@ class DreamStyler(Engine):
     def _begin(self, now: DreamStylerSettings) -> None:
         self._begun, self._done, self._x0 = self._begins_with(now), 0, None
         self._sampler = self._new_sampler(now.num_steps, now)
-        self._latents = self._start(self._sampler, now)
+        self._latents = self._start(self._sampler, now, now.best_of)
 
     def _new_sampler(self, num_steps: int, now: DreamStylerSettings) -> Sampler:
         strength = now.strength if self._photo is not None else 1.0
         model = self._model if self._instant is None else self._instant.model
         return Sampler(model, num_steps, strength=strength, control=self._control)
 
-    def _start(self, sampler: Sampler, now: DreamStylerSettings) -> Tensor:
+    def _start(self, sampler: Sampler, now: DreamStylerSettings, count: int) -> Tensor:
         random = torch.Generator().manual_seed(now.seed)
-        return sampler.noise(random) if self._photo is None else sampler.noised(self._photo, random)
+        if self._photo is None:
+            return sampler.noise(random, count)
+        return sampler.noised(self._photo.expand(count, -1, -1, -1), random)
 
     @torch.no_grad()
     def _paint(self, now: DreamStylerSettings) -> None:
@@ -256,12 +261,17 @@ class DreamStyler(Engine):
     def _paint_preview(self, now: DreamStylerSettings) -> Tensor:
         """(H, W, 3) uint8: all steps at once, and not so many."""
         sampler = self._new_sampler(min(now.num_steps, PREVIEW_STEPS), now)
-        *_, last = sampler.steps(self._start(sampler, now), partial(self._guide, now))
-        return torch.from_numpy(self._pixels(last.latents))
+        *_, last = sampler.steps(self._start(sampler, now, 1), partial(self._guide, now))
+        return torch.from_numpy(self._pixels(last.latents, now))
 
-    def _pixels(self, latents: Tensor) -> np.ndarray:
-        """(H, W, 3) uint8"""
-        return as_pixels(self._model.pictures(latents)[0])
+    def _pixels(self, latents: Tensor, now: DreamStylerSettings) -> np.ndarray:
+        """(H, W, 3) uint8, the best of several."""
+        pictures = self._model.pictures(latents)
+        if len(pictures) == 1:
+            return as_pixels(pictures[0])
+        critic = ClipGuide.load(self.models, "")
+        shown = critic.text_target("prompt", without_style(self._prompt(now)), 1.0, known_words=KNOWN_WORDS)
+        return as_pixels(pictures[critic.likings(pictures, [shown]).argmax()])
 
     # ------------------------------------------------------------------ frames
 
@@ -292,7 +302,7 @@ class DreamStyler(Engine):
         return Frame(
             step=self._step,
             steps=self._step + (left if left or is_resting else now.num_steps),
-            render=partial(self._pixels, latents),
+            render=partial(self._pixels, latents, now),
             losses={} if self._training is None else dict(self._training.losses),
             before=None if self._photo is None else as_pixels(self._photo[0]),
             status=trouble or self._told(),
@@ -303,7 +313,7 @@ class DreamStyler(Engine):
         if self._begun is None:
             self._begin(now)
             return
-        num_steps, _, _ = self._begun
+        num_steps, *_ = self._begun
         self._sampler = self._new_sampler(num_steps, now)
         if self._begins_with(now) != self._begun or self._done > len(self._sampler.timesteps):
             self._begin(now)

@@ -167,6 +167,10 @@ class DreamStylerSettings(EngineSettings):
         0, label="Seed", group="Picture", live=True, minimum=0, maximum=2**31 - 1, step=1,
         help="Of the noise it begins with. Same seed, same settings: same picture.",
     )  # fmt: skip
+    best_of: int = setting(
+        1, label="Best of", group="Picture", live=True, minimum=1, maximum=64, step=1,
+        help="Paint so many pictures side by side, each from other noise, and show the one CLIP likes best.",
+    )  # fmt: skip
     center_crop: bool = setting(
         False, label="Crop to a square", group="Picture", advanced=True,
         help="Use the middle square of each picture; otherwise it is squashed to a square, as published.",

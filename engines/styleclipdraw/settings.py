@@ -42,6 +42,7 @@ class StyleCLIPDrawSettings(CLIPDrawSettings):
     crop_min: float = CLIPDrawSettings.with_default("crop_min", 0.8)
     crop_max: float = CLIPDrawSettings.with_default("crop_max", 1.6)
     random_backgrounds: float = CLIPDrawSettings.with_default("random_backgrounds", 0.0)  # it is part of the style
+    painter_weight: float = CLIPDrawSettings.with_default("painter_weight", 0.0)  # it has colours of its own
 
     # ------------------------------------------------------------------ Style
     swatch: Swatch = setting(

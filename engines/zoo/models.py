@@ -116,6 +116,10 @@ class Models:
         self._note_folder(entry, folder / "unet")
         return model
 
+    def painter(self) -> DiffusionModel | None:
+        """The family's text-to-image model where it paints within a second; None where it would take minutes."""
+        return self.diffusion() if self.family == "pocket" else None
+
     def structure(self) -> Structure | None:
         """What keeps a picture's structure when the family's diffusion model paints it anew; None where it has none."""
         entry = find("structure", "", self.family)

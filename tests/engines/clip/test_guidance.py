@@ -103,3 +103,13 @@ def test_a_text_is_drawn_to_the_names_it_resembles_and_a_name_stays():
     assert near.norm().item() == pytest.approx(1, abs=1e-6)
     assert torch.allclose(toward_names(names[:1], names, 2.0), names[:1], atol=1e-6)
     assert torch.allclose(toward_names(text, names, 0.0), text)
+
+
+def test_pictures_are_liked_as_they_are_scored(pocket):
+    guide = ClipGuide.load(pocket, "")
+    targets = [guide.text_target("prompt", "a red apple", 1.0), guide.text_target("negative prompt", "a house", -0.3)]
+    pictures = torch.rand(3, 3, guide.image_size, guide.image_size, generator=torch.Generator().manual_seed(0))
+    opaque = torch.cat([pictures, torch.ones(3, 1, guide.image_size, guide.image_size)], dim=1)
+    scores = [guide.score(rgba, torch.ones(3), targets) for rgba in opaque]
+    assert guide.likings(pictures, targets, contrast=0.0).tolist() == pytest.approx(scores, abs=2e-3)
+    assert not torch.allclose(guide.likings(pictures, targets), guide.likings(pictures, targets, contrast=0.0))

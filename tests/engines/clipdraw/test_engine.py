@@ -35,7 +35,7 @@ def test_smoke(pocket):
     assert [frame.step for frame in run] == list(range(7))
     assert all(frame.steps == 6 for frame in run)
     assert run[0].losses == {}
-    assert set(run[-1].losses) == {"loss", "prompt"}
+    assert set(run[-1].losses) == {"loss", "prompt", "away from the painting"}
 
 
 def test_shapes(pocket):

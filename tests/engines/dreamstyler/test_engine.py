@@ -123,6 +123,23 @@ def test_another_seed_begins_again_at_once(models, painting_settings):
     assert all(same(one, other) for one, other in zip(again, fresh[1:], strict=True))
 
 
+def test_the_best_of_several_is_shown(models, pocket, painting_settings, monkeypatch):
+    models.clip = pocket.clip
+    liked = []
+
+    def likings(critic, pictures, targets):
+        liked.append(pictures)
+        return torch.tensor([0.1, 0.5, 0.9])
+
+    monkeypatch.setattr("engines.dreamstyler.engine.ClipGuide.likings", likings)
+    *_, one = frames_of(models, painting_settings())
+    *_, best = frames_of(models, painting_settings(best_of=3))
+    _ = best.image
+    assert len(liked[0]) == 3
+    assert np.array_equal(best.image, as_pixels(liked[0][2]))
+    assert np.abs(one.image.astype(int) - as_pixels(liked[0][0])).max() <= 1  # of the same noise
+
+
 def test_equal_scales_of_style_and_context_are_plain_guidance(models, painting_settings):
     *_, equal = frames_of(models, painting_settings(style_scale=2.0, context_scale=2.0, guidance_scale=3.0))
     *_, plain = frames_of(models, painting_settings(guidance_scale=5.0))

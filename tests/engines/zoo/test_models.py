@@ -72,3 +72,8 @@ def test_whether_the_generator_is_here(tmp_path, monkeypatch):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "ffhq.pkl").touch()
     assert Models("full", "cpu").has_generator()
+
+
+def test_only_the_small_text_to_image_model_paints_for_others(pocket):
+    assert pocket.painter() is pocket.diffusion()
+    assert Models("full", "cpu").painter() is None
