@@ -59,7 +59,8 @@ they name, however they do; then subjects alone on white, in much noise, so that
 NAMES = 384
 """Captions in a batch of words."""
 PEAK_LR, TEXT_SHARE, WARM_UP, LAST = 1e-3, 0.25, 100, 0.02
-"""The rate rises for WARM_UP batches, and falls all the time to LAST of its peak; the text encoder's is TEXT_SHARE of it."""
+"""The rate rises for WARM_UP batches, and all the while falls to LAST of its peak; the text encoder's is TEXT_SHARE of
+it."""
 GOING_ON = 0.3
 """Peak of the rate where an earlier model is gone on from, of PEAK_LR."""
 EMA = 0.999

@@ -49,7 +49,7 @@ SCHEDULER = {
 BATCH = 64
 NO_TEXT, NO_PICTURE = 0.5, 0.1
 """Shares learned without caption and without embedding, each by itself, as in the paper."""
-PEAK_LR, WARM_UP, LAST, EMA = 6e-4, 60, 0.02, 0.998
+PEAK_LR, WARM_UP, LAST, EMA = 3e-4, 60, 0.02, 0.998
 """The rate rises for WARM_UP batches, and falls all the time to LAST of its peak."""
 PROJECTIONS_SHARE = 4.0
 """The rate of the projections, of the U-Net's: the numbers of an embedding of unit length are small."""

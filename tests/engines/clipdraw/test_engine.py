@@ -13,7 +13,10 @@ from engines.clipdraw.engine import schedule
 from engines.state_file import load_state, save_state
 from engines.vector import load_svg, save_svg
 
-SMALL = {"prompt": "a red apple", "num_strokes": 12, "num_augmentations": 2, "num_steps": 6, "width": 96, "height": 96}
+SMALL = {
+    "prompt": "a red apple", "num_strokes": 12, "num_augmentations": 2, "num_steps": 6, "width": 96, "height": 96,
+    "num_paintings": 1,
+}  # fmt: skip
 
 
 def small(**changes) -> CLIPDrawSettings:
