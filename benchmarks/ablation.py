@@ -1,7 +1,7 @@
 """What each stage of the pocket CLIP's training does to drawings: `python -m benchmarks.ablation NAME=WEIGHTS …`.
 
 Each checkpoint draws every second of the 60 prompts with the bare cosine of the paper as objective, the last one once
-more with the default objective. Everything else is at its default. Prints the judge's table and writes a strip for each
+more with the default contrast, and once more with a painting beside it. Everything else is at its default. Prints the judge's table and writes a strip for each
 stage: every third drawing, unselected.
 """
 
@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks.drawings import DOCS, Task, contact_sheet, draw_all, judged, read_prompts, summary
 
-BARE = {"contrast": 0.0}
+BARE, CONTRAST = {"contrast": 0.0, "painter_weight": 0.0}, {"painter_weight": 0.0}
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, default=DOCS / "clip-ablation.png")
     options = parser.parse_args()
     stages = [(name, Path(weights), BARE) for name, weights in (stage.split("=", 1) for stage in options.stages)]
-    stages.append(("default objective", stages[-1][1], {}))
+    stages += [("default contrast", stages[-1][1], CONTRAST), ("default objective", stages[-1][1], {})]
 
     strips = []
     print(f"{'stage':<28}{'first':>8}{'in five':>9}")

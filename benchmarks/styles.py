@@ -198,7 +198,7 @@ def main() -> None:
     ratio = seconds["styleclipdraw"] / seconds["clipdraw"]
     print(f"a step: {1 / seconds['styleclipdraw']:.1f} per second, {ratio:.2f} times one of CLIPDraw", flush=True)
 
-    plain = draw_all([Task(prompt, name, {}) for prompt, name in prompts], options.processes)
+    plain = draw_all([Task(prompt, name, {"painter_weight": 0.0}) for prompt, name in prompts], options.processes)
     ranks = judged(plain)
     pairs = measure_pairs(styles, plain, changes, options.processes)
     print(f"\n{'prompt':<16}{'style':<20}{'palette ΔE':>16}{'Gram':>16}{'judge':>7}")

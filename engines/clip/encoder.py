@@ -65,10 +65,14 @@ class ClipEncoder:
         return self.encode_image(resized(pixels, self.image_size))
 
     @cached_property
+    def names(self) -> list[str]:
+        """All English pocket names."""
+        return [row["en"] for row in json.loads(NAMES_FILE.read_text(encoding="utf-8"))]
+
+    @cached_property
     def name_embeddings(self) -> Tensor:
-        """(names, embed_dim) of all English pocket names, computed on first use."""
-        names = [row["en"] for row in json.loads(NAMES_FILE.read_text(encoding="utf-8"))]
-        return torch.cat([self.encode_texts(names[i : i + 128]) for i in range(0, len(names), 128)])
+        """(names, embed_dim) of `names`, computed on first use."""
+        return torch.cat([self.encode_texts(self.names[i : i + 128]) for i in range(0, len(self.names), 128)])
 
     def is_too_long(self, text: str) -> bool:
         """Whether the model reads only the beginning of `text`."""

@@ -72,6 +72,11 @@ class ClipGuide:
     def picture_target(self, label: str, picture, weight: float) -> Target:
         return Target(label, weight, tuple(encoder.encode_picture(picture) for encoder, _ in self.encoders))
 
+    def known_name(self, text: str) -> str:
+        """What the first encoder takes a text for: of all pocket names the nearest."""
+        encoder, _ = self.encoders[0]
+        return encoder.names[(encoder.name_embeddings @ encoder.encode_text(text)[0]).argmax()]
+
     def is_too_long(self, text: str) -> bool:
         return any(encoder.is_too_long(text) for encoder, _ in self.encoders)
 

@@ -57,7 +57,7 @@ class CLIPDraw(Engine):
         self._strokes: Strokes | None = None
         self._background: Tensor | None = None
         self._best: dict[str, Any] | None = None
-        self._painted_of: tuple[Any, Tensor] | None = None  # what the painting is of, and the painting
+        self._painted_of: tuple[list[str], Tensor] | None = None  # what was painted, and the best of it
         self._wanted_strokes = 0
         self._generator = torch.Generator()
 
@@ -244,15 +244,22 @@ class CLIPDraw(Engine):
 
     def _painting(self, settings: CLIPDrawSettings, targets: list[Target]) -> Tensor | None:
         """What the text-to-image model makes of the prompt, (3, S, S), painted anew when that changes."""
-        prompt = ", ".join(part.text for part in parse_prompt(settings.prompt) if part.weight > 0)
-        painter = self.models.painter() if settings.painter_weight and prompt else None
+        wanted = self._to_paint(settings) if settings.painter_weight else []
+        painter = self.models.painter() if wanted else None
         if painter is None:
             return None
-        wanted = prompt, settings.num_paintings
         if self._painted_of is None or self._painted_of[0] != wanted:
             likings = partial(self._guide.likings, targets=targets)
-            self._painted_of = wanted, best_painting(painter, *wanted, settings.seed, likings)
+            self._painted_of = wanted, best_painting(painter, wanted, settings.seed, likings)
         return self._painted_of[1]
+
+    def _to_paint(self, settings: CLIPDrawSettings) -> list[str]:
+        """The prompt, so many times; with `known_words` every other time the name that CLIP takes it for."""
+        prompt = ", ".join(part.text for part in parse_prompt(settings.prompt) if part.weight > 0)
+        if not prompt:
+            return []
+        known = self._guide.known_name(prompt) if settings.known_words else prompt
+        return [known if number % 2 else prompt for number in range(settings.num_paintings)]
 
     @staticmethod
     def _by_label(targets: list[Target], similarities: Tensor) -> dict[str, float]:

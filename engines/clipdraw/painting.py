@@ -22,16 +22,14 @@ NUM_STEPS, GUIDANCE_SCALE = 12, 2.0
 
 
 @torch.no_grad()
-def best_painting(
-    model: DiffusionModel, prompt: str, count: int, seed: int, likings: Callable[[Tensor], Tensor]
-) -> Tensor:
-    """(3, S, S) in [0, 1]: of `count` pictures of the prompt the one that is liked best. S: the model's size.
+def best_painting(model: DiffusionModel, prompts: list[str], seed: int, likings: Callable[[Tensor], Tensor]) -> Tensor:
+    """(3, S, S) in [0, 1]: of one picture of each prompt the one that is liked best. S: the model's size.
 
-    likings: (count, 3, S, S) → (count,)
+    likings: (N, 3, S, S) → (N,)
     """
     sampler = Sampler(model, NUM_STEPS)
-    guidance = plain_guidance(model.encode([""]), model.encode([prompt]), GUIDANCE_SCALE)
-    *_, last = sampler.steps(sampler.noise(torch.Generator().manual_seed(seed), count), lambda _: guidance)
+    guidance = plain_guidance(model.encode([""]), model.encode(prompts), GUIDANCE_SCALE)
+    *_, last = sampler.steps(sampler.noise(torch.Generator().manual_seed(seed), len(prompts)), lambda _: guidance)
     pictures = model.pictures(last.latents)
     return pictures[likings(pictures).argmax()]
 

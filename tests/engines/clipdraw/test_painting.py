@@ -25,7 +25,7 @@ def test_the_best_liked_is_kept_and_a_seed_repeats(pocket):
         seen.append(pictures)
         return torch.tensor([0.1, 0.9, 0.5])
 
-    one, same = (best_painting(model, "a cat", 3, 7, likings) for _ in range(2))
+    one, same = (best_painting(model, ["a cat"] * 3, 7, likings) for _ in range(2))
     assert one.shape == (3, model.size, model.size)
     assert torch.equal(one, seen[0][1])
     assert torch.equal(one, same)
@@ -57,15 +57,17 @@ def test_without_a_painter_clip_draws_alone(pocket):
 def test_another_prompt_is_painted_anew_and_a_negative_one_is_not(pocket, monkeypatch):
     asked = []
 
-    def paint(model, prompt, count, seed, likings):
-        asked.append((prompt, count))
+    def paint(model, prompts, seed, likings):
+        asked.append(prompts)
         return torch.zeros(3, 64, 64)
 
     monkeypatch.setattr("engines.clipdraw.engine.best_painting", paint)
-    live = LiveSettings(settings(num_steps=6, prompt="a cat:1 | a hat:0.5 | text:-0.3"))
+    live = LiveSettings(settings(num_steps=8, prompt="a cat:1 | a hat:0.5 | text:-0.3", known_words=0))
     for frame in CLIPDraw(pocket).run(live.current, live):
         if frame.step == 2:
             live.update(prompt="a dog")
         if frame.step == 4:
             live.update(num_paintings=3)
-    assert asked == [("a cat, a hat", 2), ("a dog", 2), ("a dog", 3)]
+        if frame.step == 6:
+            live.update(prompt="강아지 얼굴", known_words=0.5)
+    assert asked == [["a cat, a hat"] * 2, ["a dog"] * 2, ["a dog"] * 3, ["강아지 얼굴", "dog face", "강아지 얼굴"]]
