@@ -1,8 +1,8 @@
 """What each stage of the pocket CLIP's training does to drawings: `python -m benchmarks.ablation NAME=WEIGHTS …`.
 
 Each checkpoint draws every second of the 60 prompts with the bare cosine of the paper as objective, the last one once
-more with the default contrast, and once more with a painting beside it. Everything else is at its default. Prints the judge's table and writes a strip for each
-stage: every third drawing, unselected.
+more with the default contrast, and once more with a painting beside it. Everything else is at its default. Prints the
+judge's table and writes a strip for each stage: every third drawing, unselected.
 """
 
 from __future__ import annotations

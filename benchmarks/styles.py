@@ -1,6 +1,6 @@
 """Six prompts in six styles at default settings, unselected: `python -m benchmarks.styles`.
 
-Every drawing is compared with its style picture, and so is CLIPDraw's drawing of the same prompt:
+Every drawing is compared with its style picture, and so is CLIPDraw's drawing of the same prompt by CLIP alone:
 
 * palette: sliced Wasserstein-1 distance between the two pictures' colours in CIE Lab (mean over 64 directions), in ΔE;
 * Gram: ‖G - G'‖ / ‖G'‖ of the Gram matrices of four layers of the pocket style network that no loss looks at, mean.
