@@ -23,9 +23,8 @@ from torch import Tensor
 
 from benchmarks.drawings import REPHRASED, Drawing, contact_sheet, judged, read_prompts, summary
 from benchmarks.styles import gram_matrices
-from engines.clip.guidance import ClipGuide
+from engines.clip.guidance import KNOWN_WORDS, ClipGuide
 from engines.diffusion import PocketDiffusion
-from engines.dreamstyler.engine import KNOWN_WORDS
 from engines.images import as_pixels
 from engines.style import StyleEncoder
 from engines.zoo import Models
@@ -66,7 +65,7 @@ class Painter:
     def _best(self, prompt: str, generator: torch.Generator) -> Tensor:
         pictures = self.model.sample([prompt] * self.best_of, self.num_steps, self.guidance_scale, generator)
         shown = self.critic.text_target("prompt", prompt, 1.0, known_words=KNOWN_WORDS)
-        return pictures[self.critic.likings(pictures, [shown]).argmax()]
+        return self.critic.favourite(pictures, [shown])
 
 
 def of_subjects(paint: Painter, prompts: list[tuple[str, str]], seed: int) -> list[Drawing]:

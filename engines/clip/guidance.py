@@ -16,12 +16,14 @@ from engines.images import resized
 from engines.vector import composite
 from engines.zoo import Models
 
-__all__ = ["ClipGuide", "Target"]
+__all__ = ["KNOWN_WORDS", "ClipGuide", "Target"]
 
 SCALE = 20.0
 """Inverse temperature of the comparison with other names."""
 NEAR = 0.6
 """Cosine between texts above which two names count as one."""
+KNOWN_WORDS = 0.5
+"""How far a text is drawn to names that mean nearly the same, where nobody says otherwise."""
 SURE = 40.0
 """Inverse temperature of the choice among the names that a text is drawn to."""
 
@@ -111,6 +113,10 @@ class ClipGuide:
             share * self._marks(number, resized(pictures, encoder.image_size), targets, contrast=contrast)[1]
             for number, (encoder, share) in enumerate(self.encoders)
         )
+
+    def favourite(self, pictures: Tensor, targets: list[Target]) -> Tensor:
+        """Of (N, 3, H, W) pictures the one with the best score, (3, H, W)."""
+        return pictures[self.likings(pictures, targets).argmax()]
 
     def _marks(
         self, number: int, pictures: Tensor, targets: list[Target], *, normalize: bool = True, contrast: float = 0.0

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +21,7 @@ from engines.base import Engine, EngineError, Frame, LiveSettings
 from engines.clip.augment import random_views
 from engines.clip.guidance import ClipGuide, Target
 from engines.clip.prompts import parse_prompt
-from engines.clipdraw.painting import best_painting, distance
+from engines.clipdraw.painting import distance, painted
 from engines.clipdraw.settings import CLIPDrawSettings, parse_stroke_numbers
 from engines.clipdraw.strokes import Rates, Strokes, random_strokes, strokes_along_edges, visible_area
 from engines.colors import parse_color, parse_palette
@@ -57,7 +56,7 @@ class CLIPDraw(Engine):
         self._strokes: Strokes | None = None
         self._background: Tensor | None = None
         self._best: dict[str, Any] | None = None
-        self._painted_of: tuple[list[str], Tensor] | None = None  # what was painted, and the best of it
+        self._followed: tuple[list, Tensor] | None = None  # a painting, and the settings it was made by
         self._wanted_strokes = 0
         self._generator = torch.Generator()
 
@@ -118,7 +117,7 @@ class CLIPDraw(Engine):
         loss, terms = -score, self._by_label(targets, similarities)
         painting = self._painting(settings, targets)
         if painting is not None:
-            away = distance(composite(rgba, background), painting)
+            away = distance(composite(rgba, background), painting, background)
             loss = loss + settings.painter_weight * away
             terms["away from the painting"] = away.item()
         return loss, terms
@@ -243,15 +242,17 @@ class CLIPDraw(Engine):
         return targets
 
     def _painting(self, settings: CLIPDrawSettings, targets: list[Target]) -> Tensor | None:
-        """What the text-to-image model makes of the prompt, (3, S, S), painted anew when that changes."""
-        wanted = self._to_paint(settings) if settings.painter_weight else []
-        painter = self.models.painter() if wanted else None
-        if painter is None:
+        """The picture of the prompt to follow, (3, S, S), painted anew when the prompt changes; None to follow none."""
+        if not settings.painter_weight:
             return None
-        if self._painted_of is None or self._painted_of[0] != wanted:
-            likings = partial(self._guide.likings, targets=targets)
-            self._painted_of = wanted, best_painting(painter, wanted, settings.seed, likings)
-        return self._painted_of[1]
+        made_by = [settings.prompt, settings.num_paintings, settings.known_words > 0]
+        if self._followed is None or self._followed[0] != made_by:
+            prompts = self._to_paint(settings)
+            painter = self.models.painter() if prompts else None
+            if painter is None:
+                return None
+            self._followed = made_by, self._guide.favourite(painted(painter, prompts, settings.seed), targets)
+        return self._followed[1]
 
     def _to_paint(self, settings: CLIPDrawSettings) -> list[str]:
         """The prompt, so many times; with `known_words` every other time the name that CLIP takes it for."""
@@ -383,6 +384,7 @@ class CLIPDraw(Engine):
             "strokes": self._strokes.state_dict(),
             "background": self._background.detach().clone(),
             "best": self._best,
+            "followed": self._followed and list(self._followed),
             "generator": self._generator.get_state(),
         }
 
@@ -393,6 +395,8 @@ class CLIPDraw(Engine):
             self._generator.set_state(state["generator"])
             self._step, self._best = state["step"], state["best"]
             self._wanted_strokes = state["wanted_strokes"]
+            followed = state.get("followed")  # older drawings have none
+            self._followed = followed and (followed[0], followed[1].to(self.models.device))
         except (KeyError, TypeError, AttributeError, RuntimeError):
             raise EngineError("The saved state is not one of CLIPDraw; choose another one.") from None
 

@@ -6,38 +6,32 @@ once (after VectorFusion, Jain et al., arXiv 2211.11319, §4.1, whose strokes fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.diffusion import DiffusionModel, Sampler, plain_guidance
-from engines.images import resized
+from engines.diffusion import DiffusionModel
+from engines.images import middle_square, resized
 
-__all__ = ["best_painting", "distance"]
+__all__ = ["distance", "painted"]
 
 NUM_STEPS, GUIDANCE_SCALE = 12, 2.0
 """At which the pocket model paints best."""
+PAPER = 0.2
+"""How far from white a painting's white ground is no longer taken for paper."""
 
 
-@torch.no_grad()
-def best_painting(model: DiffusionModel, prompts: list[str], seed: int, likings: Callable[[Tensor], Tensor]) -> Tensor:
-    """(3, S, S) in [0, 1]: of one picture of each prompt the one that is liked best. S: the model's size.
+def painted(model: DiffusionModel, prompts: list[str], seed: int) -> Tensor:
+    """(prompts, 3, S, S) in [0, 1], S the model's size."""
+    return model.sample(prompts, NUM_STEPS, GUIDANCE_SCALE, torch.Generator().manual_seed(seed))
 
-    likings: (N, 3, S, S) → (N,)
+
+def distance(drawing: Tensor, painting: Tensor, background: Tensor) -> Tensor:
+    """Mean squared difference of the middle square of a drawing, (3, H, W), from a (3, S, S) painting; ().
+
+    background: (3,), the drawing's own, which stands for the white paper of the painting.
     """
-    sampler = Sampler(model, NUM_STEPS)
-    guidance = plain_guidance(model.encode([""]), model.encode(prompts), GUIDANCE_SCALE)
-    *_, last = sampler.steps(sampler.noise(torch.Generator().manual_seed(seed), len(prompts)), lambda _: guidance)
-    pictures = model.pictures(last.latents)
-    return pictures[likings(pictures).argmax()]
-
-
-def distance(drawing: Tensor, painting: Tensor) -> Tensor:
-    """Mean squared difference of the middle square of a drawing, (3, H, W), from a (3, S, S) painting; ()."""
-    height, width = drawing.shape[1:]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = drawing[None, :, top : top + side, left : left + side]
-    return F.mse_loss(resized(square, painting.shape[-1])[0], painting)
+    square = middle_square(drawing.movedim(0, -1)).movedim(-1, 0)
+    paper = (1 - (1 - painting).amax(0) / PAPER).clamp_min(0)
+    wanted = (painting + paper * (background - 1)[:, None, None]).clamp(0, 1)
+    return F.mse_loss(resized(square[None], painting.shape[-1])[0], wanted)

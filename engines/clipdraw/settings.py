@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import model_validator
 
 from engines.base import EngineError, EngineSettings, setting
+from engines.clip.guidance import KNOWN_WORDS
 from engines.clip.prompts import MAX_PROMPT, parse_prompt
 from engines.colors import parse_color, parse_palette
 
@@ -177,7 +178,7 @@ class CLIPDrawSettings(EngineSettings):
         help="How much counts what tells the prompt from all other names, beside the plain likeness. The paper: 0.",
     )  # fmt: skip
     known_words: float = setting(
-        0.5, label="Known words", group="Guidance", live=True, minimum=0, maximum=5, step=0.1, advanced=True,
+        KNOWN_WORDS, label="Known words", group="Guidance", live=True, minimum=0, maximum=5, step=0.1, advanced=True,
         help="How far a prompt is drawn to names that mean nearly the same, to be understood in other words. "
         "Less leaves more of what else it says. The paper: 0.",
     )  # fmt: skip

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engines.base import Engine, EngineError, Frame, LiveSettings
-from engines.clip.guidance import ClipGuide
+from engines.clip.guidance import KNOWN_WORDS, ClipGuide
 from engines.diffusion import DiffusionModel, Guidance, Sampler
 from engines.dreamstyler.captions import caption_of
 from engines.dreamstyler.guidance import guidance_weights, within
@@ -37,8 +37,6 @@ __all__ = ["DreamStyler"]
 
 PREVIEW_STEPS = 10
 """Of painting, at most, for a preview while a style is learned."""
-KNOWN_WORDS = 0.5
-"""How far CLIP, where it chooses, takes the prompt for a name that it knows (`toward_names`)."""
 
 
 class DreamStyler(Engine):
@@ -271,7 +269,7 @@ class DreamStyler(Engine):
             return as_pixels(pictures[0])
         critic = ClipGuide.load(self.models, "")
         shown = critic.text_target("prompt", without_style(self._prompt(now)), 1.0, known_words=KNOWN_WORDS)
-        return as_pixels(pictures[critic.likings(pictures, [shown]).argmax()])
+        return as_pixels(critic.favourite(pictures, [shown]))
 
     # ------------------------------------------------------------------ frames
 

@@ -168,7 +168,7 @@ class DreamStylerSettings(EngineSettings):
         help="Of the noise it begins with. Same seed, same settings: same picture.",
     )  # fmt: skip
     best_of: int = setting(
-        1, label="Best of", group="Picture", live=True, minimum=1, maximum=64, step=1,
+        1, label="Best of", group="Picture", live=True, minimum=1, maximum=16, step=1,
         help="Paint so many pictures side by side, each from other noise, and show the one CLIP likes best.",
     )  # fmt: skip
     center_crop: bool = setting(

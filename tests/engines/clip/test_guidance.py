@@ -113,3 +113,9 @@ def test_pictures_are_liked_as_they_are_scored(pocket):
     scores = [guide.score(rgba, torch.ones(3), targets) for rgba in opaque]
     assert guide.likings(pictures, targets, contrast=0.0).tolist() == pytest.approx(scores, abs=2e-3)
     assert not torch.allclose(guide.likings(pictures, targets), guide.likings(pictures, targets, contrast=0.0))
+    assert torch.equal(guide.favourite(pictures, targets), pictures[guide.likings(pictures, targets).argmax()])
+
+
+def test_a_text_is_taken_for_the_nearest_name(pocket):
+    guide = ClipGuide.load(pocket, "")
+    assert guide.known_name("dog face") == guide.known_name("강아지 얼굴") == "dog face"
