@@ -38,7 +38,7 @@ from training.clip import ASSETS, MODEL
 from training.flow import PLAIN, WORDS, Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
 from training.optimizer import MatrixOptimizer
-from training.schedule import average_decay, level_learning_rate
+from training.schedule import average_decay, linear_learning_rate
 from training.weights import load_weights, update_average
 from training.worlds.captioned import CaptionedWorld
 from training.worlds.emoji import sprite_atlas
@@ -149,7 +149,7 @@ class DiffusionTrainer(Resumable):
         return {"loss": loss.item()}
 
     def _descend(self, loss: Tensor) -> None:
-        rate = level_learning_rate(self.peak, self.batch, self.batches, warm_up=WARM_UP, fall=1.0, last=LAST)
+        rate = linear_learning_rate(self.peak, self.batch, self.batches, warm_up=WARM_UP, last=LAST)
         descend(loss, self.optimizer, rate, self.denoiser)
         update_average(self.average, self.denoiser, average_decay(EMA, self.batch))
 

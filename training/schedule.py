@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["average_decay", "learning_rate", "level_learning_rate"]
+__all__ = ["average_decay", "learning_rate", "linear_learning_rate"]
 
 
 def learning_rate(
@@ -19,14 +19,12 @@ def learning_rate(
     return peak * min(1.0, progress / warm_up + first) * (last + (1 - last) * fall)
 
 
-def level_learning_rate(peak: float, batch: int, batches: int, *, warm_up: int, fall: float, last: float) -> float:
-    """`peak` but for its two ends, so that a training can be lengthened until the fall begins; both ends are linear.
+def linear_learning_rate(peak: float, batch: int, batches: int, *, warm_up: int, last: float) -> float:
+    """`peak` after a linear warm-up, and all the while falling along a line.
 
-    batch, warm_up: in batches, the first is 0.
-    fall: share of all `batches` over which the rate falls at the end; last: what is left of it then, from 0 to 1.
+    batch, batches, warm_up: in batches, the first is 0. last: what is left of the peak at the end, from 0 to 1.
     """
-    left = min(1.0, (batches - batch) / (fall * batches))
-    return peak * min(1.0, (batch + 1) / warm_up) * (last + (1 - last) * left)
+    return peak * min(1.0, (batch + 1) / warm_up) * (last + (1 - last) * (batches - batch) / batches)
 
 
 def average_decay(decay: float, batch: int) -> float:

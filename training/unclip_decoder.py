@@ -30,7 +30,7 @@ from training.clip import ASSETS, MODEL
 from training.flow import WORDS, Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
 from training.optimizer import MatrixOptimizer
-from training.schedule import average_decay, level_learning_rate
+from training.schedule import average_decay, linear_learning_rate
 from training.unclip_prior import load_encoder
 from training.weights import update_average
 from training.worlds.captioned import CaptionedWorld
@@ -101,7 +101,7 @@ class DecoderTrainer(Resumable):
             z_image = torch.where(is_unseen, self.decoder.projections.no_picture(BATCH), z_image)
             predicted = self.decoder.predict(noisy, timesteps.to(self.device), z_image, text)
         loss = self.flow.loss(predicted, clean, timesteps)
-        rate = level_learning_rate(PEAK_LR, self.batch, self.batches, warm_up=WARM_UP, fall=1.0, last=LAST)
+        rate = linear_learning_rate(PEAK_LR, self.batch, self.batches, warm_up=WARM_UP, last=LAST)
         descend(loss, self.optimizer, rate, self.networks)
         update_average(self.averages, self.networks, average_decay(EMA, self.batch))
         self.batch += 1

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from training.schedule import average_decay, learning_rate, level_learning_rate
+from training.schedule import average_decay, learning_rate, linear_learning_rate
 
 STEPS = 4000
 
@@ -13,8 +13,8 @@ def cosine(share: float) -> float:
     return math.cos(math.pi * share)
 
 
-def level(batch: int, batches: int) -> float:
-    return level_learning_rate(1e-3, batch, batches, warm_up=100, fall=0.3, last=0.05)
+def linear(batch: int, batches: int) -> float:
+    return linear_learning_rate(1e-3, batch, batches, warm_up=100, last=0.05)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def level(batch: int, batches: int) -> float:
             lambda step, p: learning_rate(1.5e-3, p, warm_up=0.04, first=0.01, last=0.005),
         ),
         (
-            lambda step, p: 1e-3 * min(1, (step + 1) / 100) * (0.05 + 0.95 * min(1, (STEPS - step) / (0.3 * STEPS))),
-            lambda step, p: level(step, STEPS),
+            lambda step, p: 1e-3 * min(1, (step + 1) / 100) * (0.05 + 0.95 * (STEPS - step) / STEPS),
+            lambda step, p: linear(step, STEPS),
         ),
     ],
     ids=["clip", "clip_energy", "clip_text", "judge", "style_features", "diffusion"],
@@ -58,11 +58,10 @@ def test_ends():
     assert learning_rate(2.0, 1.5, warm_up=0.1, last=0.25) == 0.5
 
 
-def test_a_level_rate_is_the_same_between_its_ends_however_long_the_training():
-    assert level(0, 1000) == 1e-3 / 100
-    assert level(500, 1000) == level(500, 5000) == 1e-3
-    assert level(850, 1000) == pytest.approx(1e-3 * (1 + 0.05) / 2)
-    assert level(1000, 1000) == pytest.approx(1e-3 * 0.05)
+def test_a_linear_rate_falls_all_the_time_however_long_the_training():
+    assert linear(0, 1000) == 1e-3 / 100
+    assert linear(500, 1000) == linear(2500, 5000) == pytest.approx(1e-3 * (1 + 0.05) / 2)
+    assert linear(1000, 1000) == pytest.approx(1e-3 * 0.05)
 
 
 def test_an_average_forgets_its_beginning_and_then_remembers_for_long():
