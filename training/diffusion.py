@@ -5,10 +5,10 @@ The text encoder begins as the text tower of the pocket CLIP, as Stable Diffusio
 U-Net begins from nothing, or both as an earlier model (`--begin FOLDER`). The network predicts the clean picture, with
 the noise and the loss of `training.flow`, so that every scheduler of diffusers can drive what comes out.
 
-The text reaches the U-Net in two ways: at 4 and 2 px it is attended to word by word, and as a whole it is added to the
+The text reaches the U-Net in two ways: at 4 px it is attended to word by word, and as a whole it is added to the
 embedding of the timestep (`addition_embed_type="text"`, as in DeepFloyd IF), by which every block scales and shifts its
-features. That is what lets a network of this size remember a thousand things: a vector that becomes places at 2 px,
-where each place meets another part of every kernel.
+features. The whole is drafted, too (`engines.diffusion.drafting`): that is what lets a network of this size remember a
+thousand things. The draft learns for itself first, and later along with the rest.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from engines.diffusion._diffusers import (
     DDIMScheduler,
     UNet2DConditionModel,
 )
+from engines.diffusion.drafting import DraftingUNet
 from engines.diffusion.pocket import tokens
 from engines.images import as_sheet
 from training.clip import ASSETS, MODEL
@@ -53,19 +54,22 @@ TIMESTEPS = 1000
 BATCH = 64
 UNTOLD = 0.1
 """Share of pictures that are learned without their caption, for classifier-free guidance."""
-NAMING, ALONE = 0.05, 0.4
+NAMING, DRAFTING, ALONE = 0.05, 0.5, 0.6
 """Shares of the batches, cumulative. First there are but words, and what is added to the timestep learns to tell what
-they name, however they do; then subjects alone on white, in much noise, so that each is met often."""
+they name, however they do; then but drafts, which cost little; then subjects alone on white, in much noise, so that
+each is met often."""
+DRAFTED_ALONE = 0.7
+"""Share of the drafts, the first ones, that are of subjects alone."""
 NAMES = 384
 """Captions in a batch of words."""
 PEAK_LR, TEXT_SHARE, WARM_UP, LAST = 1e-3, 0.25, 100, 0.02
 """The rate rises for WARM_UP batches, and all the while falls to LAST of its peak; the text encoder's is TEXT_SHARE of
 it."""
 GOING_ON = 0.3
-"""Peak of the rate where an earlier model is gone on from, of PEAK_LR."""
+"""Peak of the rate where an earlier model is gone on from, of PEAK_LR; drafts are learned at the full rate."""
 EMA = 0.999
 LEAST_SPREAD = 0.05
-"""Added to the variance of every direction in which texts differ, of the mean variance."""
+"""Added to the variance of every direction in which inputs differ, of the mean variance."""
 SHEET = (
     "a red apple", "a cat face", "a house", "a rocket", "a penguin", "a sunflower", "a key", "a guitar",
     "a snowman", "an octopus", "피자", "고양이", "자동차", "a slice of cake", "an elephant", "a crown",
@@ -84,20 +88,23 @@ class Denoiser(nn.Module):
         super().__init__()
         self.text_encoder, self.unet = text_encoder, unet
 
-    def forward(self, noisy: Tensor, timesteps: Tensor, ids: Tensor) -> Tensor:
-        """(B, 48, 16, 16), (B,) in 0 … TIMESTEPS − 1, (B, TOKENS) → (B, 48, 16, 16)."""
-        return self.unet(noisy, timesteps, self.text_encoder(ids).last_hidden_state).sample
+    def forward(self, noisy: Tensor, timesteps: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 48, 16, 16), (B,) in 0 … TIMESTEPS − 1, (B, TOKENS) → latents and drafts, (B, 48, 16, 16) each."""
+        texts = self.text_encoder(ids).last_hidden_state
+        draft = self.unet.drafted(texts)
+        return self.unet(noisy, timesteps, texts, draft=draft).sample, draft
 
 
 class DiffusionTrainer(Resumable):
     kept = ("denoiser", "names", "average", "optimizer")
 
-    def __init__(self, batches: int, seed: int, device: str, begin: Path | None = None):
+    def __init__(self, batches: int, seed: int, device: str, begin: Path | None = None, drafting: float = DRAFTING):
         super().__init__(batches, seed, device)
         subjects = load_subjects()
         self.world = CaptionedWorld(subjects, sprite_atlas(subjects), SIZE)
         self.tokenizer, self.vae, self.scheduler = make_tokenizer(), make_autoencoder(), make_scheduler()
-        self.naming, self.alone = (0.0, 0.0) if begin else (NAMING, ALONE)
+        self.naming, self.drafting = (round(share * batches) for share in (0.0 if begin else NAMING, drafting))
+        self.alone = 0 if begin else round(ALONE * batches)
         self.peak = GOING_ON * PEAK_LR if begin else PEAK_LR
         if begin:
             model = PocketDiffusion.load(begin)
@@ -116,11 +123,12 @@ class DiffusionTrainer(Resumable):
         self.first_flow = Flow(self.scheduler.alphas_cumprod, **PLAIN)
 
     def step(self) -> dict[str, float]:
-        done = self.batch / self.batches
-        if done < self.naming:
+        if self.batch < self.naming:
             report = self._name()
+        elif self.batch < self.drafting:
+            report = self._draft()
         else:
-            is_first = done < self.alone
+            is_first = self.batch < self.alone
             report = self._paint(*((self.world.plain, self.first_flow) if is_first else (self.world, self.flow)))
         self.batch += 1
         return report
@@ -131,25 +139,49 @@ class DiffusionTrainer(Resumable):
         with torch.autocast(self.device, torch.bfloat16):
             told = self.denoiser.unet.add_embedding(self.denoiser.text_encoder(ids).last_hidden_state)
             loss = F.cross_entropy(self.names(told).float(), subjects.to(self.device))
-        self._descend(loss)
+        self._descend(loss, PEAK_LR, 0, self.naming)
         return {"loss": loss.item()}
+
+    def _draft(self) -> dict[str, float]:
+        """Only the draft learns."""
+        generator, rng = self.chances()
+        if self.batch == self.naming > 0:
+            _, captions = self.world.names(NAMES * 4, generator, rng)
+            fit_draft(self.denoiser.unet, self._wholes(captions))
+        is_first = self.batch < self.naming + DRAFTED_ALONE * (self.drafting - self.naming)
+        pictures, captions = (self.world.plain if is_first else self.world)(BATCH, generator, rng)
+        with torch.autocast(self.device, torch.bfloat16):
+            draft = self.denoiser.unet.draft(self._wholes(captions))
+        loss = F.mse_loss(draft.float(), self._latents(pictures).to(self.device))
+        self._descend(loss, PEAK_LR, self.naming, self.drafting)
+        return {"loss": loss.item()}
+
+    @torch.no_grad()
+    def _wholes(self, captions: list[str]) -> Tensor:
+        ids = tokens(self.tokenizer, captions).to(self.device)
+        return self.denoiser.unet.add_embedding(self.denoiser.text_encoder(ids).last_hidden_state)
+
+    def _latents(self, pictures: Tensor) -> Tensor:
+        return self.vae.encode(pictures * 2 - 1).latent_dist.mode()
 
     def _paint(self, world: Callable, flow: Flow) -> dict[str, float]:
         generator, rng = self.chances()
         pictures, captions = world(BATCH, generator, rng)
         captions = ["" if rng.random() < UNTOLD else caption for caption in captions]
         ids = tokens(self.tokenizer, captions).to(self.device)
-        latents = self.vae.encode(pictures * 2 - 1).latent_dist.mode()
+        latents = self._latents(pictures)
         timesteps = flow.timesteps(BATCH, generator)
         noisy = flow.noised(latents, timesteps, generator)
         with torch.autocast(self.device, torch.bfloat16):
-            predicted = self.denoiser(noisy.to(self.device), timesteps.to(self.device), ids)
-        loss = flow.loss(predicted, latents.to(self.device), timesteps)
-        self._descend(loss)
-        return {"loss": loss.item()}
+            predicted, draft = self.denoiser(noisy.to(self.device), timesteps.to(self.device), ids)
+        latents = latents.to(self.device)
+        loss, drafted = flow.loss(predicted, latents, timesteps), F.mse_loss(draft.float(), latents)
+        self._descend(loss + drafted, self.peak, self.drafting, self.batches)
+        return {"loss": loss.item(), "draft": drafted.item()}
 
-    def _descend(self, loss: Tensor) -> None:
-        rate = linear_learning_rate(self.peak, self.batch, self.batches, warm_up=WARM_UP, last=LAST)
+    def _descend(self, loss: Tensor, peak: float, first: int, end: int) -> None:
+        """The rate's whole way goes from batch `first` to `end`."""
+        rate = linear_learning_rate(peak, self.batch - first, end - first, warm_up=WARM_UP, last=LAST)
         descend(loss, self.optimizer, rate, self.denoiser)
         update_average(self.average, self.denoiser, average_decay(EMA, self.batch))
 
@@ -173,15 +205,18 @@ class DiffusionTrainer(Resumable):
 # ------------------------------------------------------------------------------------------------------------ parts
 
 
-def make_unet(text_width: int) -> UNet2DConditionModel:
-    """Where it is large it only convolves: attention there costs more than it gives."""
-    return UNet2DConditionModel(
+def make_unet(text_width: int) -> DraftingUNet:
+    """Where it is large it only convolves: attention there costs more than it gives. The draft has the parameters that
+    a block in the middle would have.
+    """
+    return DraftingUNet(
         sample_size=SIZE // PATCH,
         in_channels=3 * PATCH**2,
         out_channels=3 * PATCH**2,
         block_out_channels=WIDTHS,
         layers_per_block=1,
         down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        mid_block_type=None,
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
         cross_attention_dim=text_width,
         attention_head_dim=HEADS,  # diffusers' name for the number of heads
@@ -204,11 +239,23 @@ def fit_code(
     nn.init.eye_(embedding.pool.v_proj.weight)
     nn.init.zeros_(embedding.pool.v_proj.bias)
     pooled = embedding.pool(embedding.norm1(text_encoder(tokens(tokenizer, names)).last_hidden_state))
-    variances, directions = torch.linalg.eigh(pooled.T.cov())
-    evened = directions / (variances + LEAST_SPREAD * variances.mean()).sqrt() @ directions.T
-    nn.init.orthogonal_(embedding.proj.weight, (TIME_WIDTH / width) ** 0.5)
-    embedding.proj.weight.copy_(embedding.proj.weight @ evened)
-    embedding.proj.bias.copy_(-embedding.proj.weight @ pooled.mean(0))
+    even(embedding.proj, pooled, (TIME_WIDTH / width) ** 0.5)
+
+
+@torch.no_grad()
+def fit_draft(unet: DraftingUNet, wholes: Tensor) -> None:
+    """Let the draft begin with all directions alike in which (N, width) of what it is told differ."""
+    even(unet.draft.hidden, wholes)
+
+
+@torch.no_grad()
+def even(layer: nn.Linear, inputs: Tensor, gain: float = 1.0) -> None:
+    """Make the layer turn (N, in) inputs into what has a mean of 0, and in all directions a spread of `gain`."""
+    variances, directions = torch.linalg.eigh(inputs.T.double().cov())
+    evened = directions / (variances.clamp_min(0) + LEAST_SPREAD * variances.mean()).sqrt() @ directions.T
+    nn.init.orthogonal_(layer.weight, gain)
+    layer.weight.copy_(layer.weight @ evened.to(layer.weight))
+    layer.bias.copy_(-layer.weight @ inputs.mean(0))
 
 
 def make_autoencoder() -> PixelAutoencoder:
@@ -288,8 +335,9 @@ def main() -> None:
     folder = Path("checkpoints/diffusion")
     parser = make_parser(__doc__, batches=5600, seed=1, folder=folder, export=folder / "pocket")
     parser.add_argument("--begin", type=Path, help="a folder of a model, to go on from there")
+    parser.add_argument("--drafting", type=float, default=DRAFTING, help="share of the batches up to the last draft")
     options = read_options(parser)
-    trainer = DiffusionTrainer(options.batches, options.seed, options.device, options.begin)
+    trainer = DiffusionTrainer(options.batches, options.seed, options.device, options.begin, options.drafting)
     trainer.denoiser.unet.compile()
     train(trainer, options.folder / "last.pt", export=options.export, sheet=options.folder / "sheet.png")
 

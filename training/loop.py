@@ -26,7 +26,7 @@ __all__ = ["Resumable", "descend", "make_parser", "read_options", "train"]
 SAVE_AFTER, SHEET_AFTER = 240.0, 600.0
 """Seconds between checkpoints, and between sheets of the process's own time: on a busy machine they would eat it up."""
 RECENT = 50
-"""Batches over which reported numbers are averaged."""
+"""Batches over which reported numbers are averaged, as far as they report the same."""
 
 
 # ---------------------------------------------------------------------------------------------- options
@@ -119,7 +119,8 @@ def train(
         started = time.monotonic()
         reports.append(trainer.step())
         if trainer.batch % every == 0:
-            means = {name: sum(report[name] for report in reports) / len(reports) for name in reports[-1]}
+            alike = [report for report in reports if report.keys() == reports[-1].keys()]
+            means = {name: sum(report[name] for report in alike) / len(alike) for name in reports[-1]}
             numbers = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
             print(f"batch {trainer.batch}  {time.monotonic() - started:.2f} s  {numbers}", flush=True)
         done = trainer.batch == trainer.batches

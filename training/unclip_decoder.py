@@ -1,32 +1,36 @@
 """Train the pocket decoder of unCLIP: `python -m training.unclip_decoder` (resumes by itself), on a CPU core or a GPU.
 
-It begins as the pocket text-to-image model of `training.diffusion` and learns to paint from the pocket CLIP's embedding
-of a picture (Ramesh et al., arXiv 2204.06125, §2.1). The U-Net is that model's; what it gets here is mapped by least
-squares to what it got there: the states of words to those of its text encoder, the embedding of a picture to what its
-caption as a whole added to the timestep. The rest begins at zero. The CLIP stays as it is; its picture tower costs
-little, so that embeddings are made on the way. The noise and the loss are those of `training.flow`.
+It begins as the pocket text-to-image model of `training.diffusion`, or goes on from an earlier decoder (`--begin
+FOLDER`), and learns to paint from the pocket CLIP's embedding of a picture (Ramesh et al., arXiv 2204.06125, §2.1). The
+U-Net is that model's; what it gets here is mapped by least squares to what it got there: the states of words to those
+of its text encoder, the embedding of a picture to what its caption as a whole added to the timestep. The rest begins at
+zero. The CLIP stays as it is; its picture tower costs little, so that embeddings are made on the way. The noise and the
+loss are those of `training.flow`. First only the draft learns (`engines.diffusion.drafting`), of what an embedding adds
+to the timestep: in it all directions in which embeddings differ have their place.
 """
 
 from __future__ import annotations
 
 import random
-import time
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
 from engines.clip.encoder import ClipEncoder
 from engines.diffusion import PocketDiffusion
-from engines.diffusion._diffusers import UNet2DConditionModel
+from engines.diffusion.drafting import DraftingUNet
 from engines.diffusion.pocket import tokens
 from engines.diffusion.process import spaced_timesteps
 from engines.images import as_sheet, resized
 from engines.unclip.decoder import Decoder, Projections
-from engines.unclip.text import encode_texts
+from engines.unclip.text import TextCondition, encode_texts
 from training.clip import ASSETS, MODEL
+from training.diffusion import even
 from training.flow import WORDS, Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
 from training.optimizer import MatrixOptimizer
@@ -49,63 +53,116 @@ SCHEDULER = {
 BATCH = 64
 NO_TEXT, NO_PICTURE = 0.5, 0.1
 """Shares learned without caption and without embedding, each by itself, as in the paper."""
-PEAK_LR, WARM_UP, LAST, EMA = 3e-4, 60, 0.02, 0.998
-"""The rate rises for WARM_UP batches, and falls all the time to LAST of its peak."""
-PROJECTIONS_SHARE = 4.0
-"""The rate of the projections, of the U-Net's: the numbers of an embedding of unit length are small."""
+DRAFTING, DRAFTED_ALONE = 0.5, 0.7
+"""Share of the batches, the first ones, in which but the draft learns; and of these the share, the first ones again,
+that show subjects alone on white."""
+DRAFT_LR, PEAK_LR, WARM_UP, LAST, EMA = 1e-3, 3e-4, 60, 0.02, 0.998
+"""The rate rises for WARM_UP batches, and falls all the time to LAST of its peak, of drafts and then of the whole."""
+ASTRAY = 0.5
+"""Most noise that is added to an embedding, of its length: a prior's are never quite those of a picture."""
+EVENLY = 0.3
+"""Spread of what an embedding adds to the timestep in every direction, beside what a caption would have added."""
 FITTED = 2048
 """Pictures and captions that the mappings are found with."""
 SHOWN, SHOWN_STEPS, SHOWN_SCALE = 16, 12, 3.0
 
 
 class DecoderTrainer(Resumable):
-    """base: of the text-to-image model it begins as."""
+    """base: of the text-to-image model it begins as. begin: of an earlier decoder, to go on from there instead."""
 
     kept = ("networks", "averages", "optimizer")
 
-    def __init__(self, encoder: ClipEncoder, base: Path, batches: int, seed: int, device: str):
+    def __init__(
+        self,
+        encoder: ClipEncoder,
+        base: Path,
+        batches: int,
+        seed: int,
+        device: str,
+        begin: Path | None = None,
+        drafting: float = DRAFTING,
+    ):
         super().__init__(batches, seed, device)
         self.encoder = encoder
         subjects = load_subjects()
         self.world = CaptionedWorld(subjects, sprite_atlas(subjects))
-        painter = PocketDiffusion.load(base, device)
-        unet = make_unet(painter.unet)
-        projections = make_projections(encoder, unet)
-        pictures, captions = self.world(FITTED, torch.Generator().manual_seed(seed), random.Random(seed))
-        fit_words(projections, encoder, painter, captions)
-        fit_pictures(projections, encoder, painter, pictures.to(encoder.device), captions)
-        self.networks = nn.ModuleDict({"unet": unet, "projections": projections}).to(device)
+        if begin:
+            decoder = Decoder.load(begin).to(device)
+            unet, projections = decoder.network, decoder.projections
+        else:
+            unet, projections = self._begin(PocketDiffusion.load(base, device), seed)
+        self.networks = nn.ModuleDict({"unet": unet, "projections": projections}).to(device).requires_grad_()
         self.averages = deepcopy(self.networks).requires_grad_(False)
         self.decoder, self.average = (
             Decoder(n["unet"], n["projections"], SCHEDULER) for n in (self.networks, self.averages)
         )
         self.null = encode_texts(encoder, [""])
         self.flow = Flow(self.decoder.diffusion.alphas_cumprod, **WORDS)
-        self.optimizer = MatrixOptimizer((unet, 1.0), (projections, PROJECTIONS_SHARE))
+        self.optimizer = MatrixOptimizer((unet, 1.0), (projections, 1.0))
+        self.drafting = round(drafting * batches)
+
+    def _begin(self, painter: PocketDiffusion, seed: int) -> tuple[DraftingUNet, Projections]:
+        unet = make_unet(painter.unet)
+        projections = make_projections(self.encoder, unet)
+        pictures, captions = self.world(FITTED, torch.Generator().manual_seed(seed), random.Random(seed))
+        fit_words(projections, self.encoder, painter, captions)
+        fit_pictures(projections, self.encoder, painter, pictures.to(self.encoder.device), captions)
+        return unet, projections
 
     def step(self) -> dict[str, float]:
+        report = self._draft() if self.batch < self.drafting else self._paint()
+        update_average(self.averages, self.networks, average_decay(EMA, self.batch))
+        self.batch += 1
+        return report
+
+    def _draft(self) -> dict[str, float]:
+        """Only the draft learns."""
         generator, rng = self.chances()
-        started = time.monotonic()
-        pictures, captions = self.world(BATCH, generator, rng)
-        rendered = time.monotonic() - started
+        is_first = self.batch < DRAFTED_ALONE * self.drafting
+        clean, z_image, text = self._seen(self.world.plain if is_first else self.world, generator, rng)
+        with torch.no_grad():
+            *_, added = self.decoder.projections(z_image, text)
+        with torch.autocast(self.device, torch.bfloat16):
+            draft = self.networks["unet"].draft(added)
+        loss = F.mse_loss(draft.float(), clean)
+        self._descend(loss, DRAFT_LR, 0, self.drafting)
+        return {"loss": loss.item()}
+
+    def _paint(self) -> dict[str, float]:
+        generator, rng = self.chances()
+        clean, z_image, text = self._seen(self.world, generator, rng)
+        timesteps = self.flow.timesteps(BATCH, generator)
+        noisy = self.flow.noised(clean, timesteps, generator)
+        with torch.autocast(self.device, torch.bfloat16):
+            states, mask, added = self.decoder.projections(z_image, text)
+            draft = self.networks["unet"].draft(added)
+            predicted = self.networks["unet"](
+                noisy, timesteps.to(self.device), states, added, draft, encoder_attention_mask=mask
+            ).sample
+        loss, drafted = self.flow.loss(predicted, clean, timesteps), F.mse_loss(draft.float(), clean)
+        self._descend(loss + drafted, PEAK_LR, self.drafting, self.batches)
+        return {"loss": loss.item(), "draft": drafted.item()}
+
+    def _seen(
+        self, world: Callable, generator: torch.Generator, rng: random.Random
+    ) -> tuple[Tensor, Tensor, TextCondition]:
+        """Samples, and embeddings and captions of theirs, some of which are left out."""
+        pictures, captions = world(BATCH, generator, rng)
         pictures = pictures.to(self.device)
         text = encode_texts(self.encoder, captions)
         text = text.replaced((torch.rand(BATCH, generator=generator) < NO_TEXT).to(self.device), self.null)
         with torch.no_grad():
             z_image = self.encoder.encode_image(pictures)
         is_unseen = (torch.rand(BATCH, generator=generator) < NO_PICTURE).to(self.device)[:, None]
-        clean = self.decoder.samples(pictures * 2 - 1)
-        timesteps = self.flow.timesteps(BATCH, generator)
-        noisy = self.flow.noised(clean, timesteps, generator)
-        with torch.autocast(self.device, torch.bfloat16):
-            z_image = torch.where(is_unseen, self.decoder.projections.no_picture(BATCH), z_image)
-            predicted = self.decoder.predict(noisy, timesteps.to(self.device), z_image, text)
-        loss = self.flow.loss(predicted, clean, timesteps)
-        rate = linear_learning_rate(PEAK_LR, self.batch, self.batches, warm_up=WARM_UP, last=LAST)
+        astray = ASTRAY * torch.rand(BATCH, 1, generator=generator) * torch.randn(z_image.shape, generator=generator)
+        z_image = F.normalize(z_image + astray.to(z_image) / z_image.shape[1] ** 0.5, dim=1)
+        z_image = torch.where(is_unseen, self.decoder.projections.no_picture(BATCH), z_image)
+        return self.decoder.samples(pictures * 2 - 1), z_image, text
+
+    def _descend(self, loss: Tensor, peak: float, first: int, end: int) -> None:
+        """The rate's whole way goes from batch `first` to `end`."""
+        rate = linear_learning_rate(peak, self.batch - first, end - first, warm_up=WARM_UP, last=LAST)
         descend(loss, self.optimizer, rate, self.networks)
-        update_average(self.averages, self.networks, average_decay(EMA, self.batch))
-        self.batch += 1
-        return {"loss": loss.item(), "rendered": rendered}
 
     def export(self, folder: Path) -> None:
         """The averaged decoder as fp16."""
@@ -130,16 +187,14 @@ class DecoderTrainer(Resumable):
 # ------------------------------------------------------------------------------------------------------------ parts
 
 
-def make_unet(painter: UNet2DConditionModel) -> UNet2DConditionModel:
+def make_unet(painter: DraftingUNet) -> DraftingUNet:
     """The same network, to whose embedding of the timestep is added what it is given, not what it makes of the text."""
-    unet = UNet2DConditionModel.from_config(
-        {**painter.config, "class_embed_type": "identity", "addition_embed_type": None}
-    )
+    unet = type(painter).from_config({**painter.config, "class_embed_type": "identity", "addition_embed_type": None})
     unet.load_state_dict({name: value for name, value in painter.state_dict().items() if name in unet.state_dict()})
     return unet
 
 
-def make_projections(encoder: ClipEncoder, unet: UNet2DConditionModel) -> Projections:
+def make_projections(encoder: ClipEncoder, unet: DraftingUNet) -> Projections:
     """New; what the U-Net did not get so far is zero, and nothing but four empty tokens tells of it."""
     embed_dim = encoder.model.text_projection.shape[1]
     time_dim = unet.time_embedding.linear_2.out_features
@@ -177,10 +232,16 @@ def fit_pictures(
 ) -> None:
     """Map embeddings of (N, 3, h, w) pictures to what their captions added to the timestep of the painter, by least
     squares; what "" added is always added, and to no picture's embedding, which is zero, nothing else.
+
+    By least squares alone an embedding says what captions say: of its 256 directions not fifty have a share of a
+    ten-thousandth. So to every direction in which embeddings differ a part of its own is added.
     """
     told, untold = (painter.unet.add_embedding(painter.encode(texts)) for texts in (captions, [""]))
-    found = _least_squares(encoder.encode_image(pictures), told - untold)
-    projections.clip_image_embeddings_project_to_time_embeddings.weight.copy_(found.T)
+    z_image = encoder.encode_image(pictures)
+    layer = projections.clip_image_embeddings_project_to_time_embeddings
+    apart = nn.Linear(layer.in_features, layer.out_features, device=z_image.device)
+    even(apart, z_image, EVENLY)
+    layer.weight.copy_(_least_squares(z_image, told - untold).T + apart.weight)
     projections.embedding_proj.bias.copy_(untold[0])
 
 
@@ -197,9 +258,13 @@ def main() -> None:
     parser.add_argument(
         "--base", type=Path, default=ASSETS.parent / "diffusion" / "pocket", help="the text-to-image model"
     )
+    parser.add_argument("--begin", type=Path, help="a folder of a decoder, to go on from there")
+    parser.add_argument("--drafting", type=float, default=DRAFTING, help="share of the batches that are but drafted")
     options = read_options(parser)
     encoder = load_encoder(options.clip, options.device)
-    trainer = DecoderTrainer(encoder, options.base, options.batches, options.seed, options.device)
+    trainer = DecoderTrainer(
+        encoder, options.base, options.batches, options.seed, options.device, options.begin, options.drafting
+    )
     trainer.networks["unet"].compile()
     checkpoint = options.folder / f"decoder-{encoder.sha256[:12]}.pt"
     train(trainer, checkpoint, export=options.export, sheet=options.folder / "decoder.png")

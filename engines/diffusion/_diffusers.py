@@ -20,6 +20,7 @@ from diffusers import (
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.autoencoders.vae import DecoderOutput, DiagonalGaussianDistribution
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -46,6 +47,7 @@ __all__ = [
     "DiagonalGaussianDistribution",
     "PriorTransformer",
     "UNet2DConditionModel",
+    "UNet2DConditionOutput",
     "UNet2DModel",
     "VQModel",
     "register_to_config",

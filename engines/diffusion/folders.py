@@ -27,7 +27,7 @@ def load_part(load: Callable[..., Any], folder: Path | str, part: str, **options
     """
     try:
         return load(folder, local_files_only=True, **options)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (EngineError, OSError, ValueError, KeyError, SafetensorError) as error:
         raise EngineError(f"The model in {folder} has no readable {part}; fetch it again.") from error
 
 

@@ -59,7 +59,7 @@ class DiffusionModel:
         tools = {"tokenizer": _diffusers.CLIPTokenizer, "scheduler": _diffusers.DDIMScheduler}
         networks = {
             "text_encoder": _diffusers.CLIPTextModel.from_pretrained,
-            "unet": _diffusers.UNet2DConditionModel.from_pretrained,
+            "unet": _load_unet,
             "vae": _load_vae,
         }
         parts = {part: load_part(kind.from_pretrained, folder / part, part) for part, kind in tools.items()}
@@ -107,6 +107,13 @@ class DiffusionModel:
         guidance = plain_guidance(self.encode([""]), self.encode(prompts), guidance_scale)
         *_, last = sampler.steps(sampler.noise(generator, len(prompts)), lambda _: guidance)
         return self.pictures(last.latents)
+
+
+def _load_unet(folder: Path, **options) -> UNet2DConditionModel:
+    """Of the class that its config.json names."""
+    from engines.diffusion.drafting import unet_class
+
+    return unet_class(folder).from_pretrained(folder, **options)
 
 
 def _load_vae(folder: Path, **options) -> PixelAutoencoder | AutoencoderKL:

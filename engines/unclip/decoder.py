@@ -147,10 +147,10 @@ class Decoder:
 
         Raises `EngineError` when something in it is missing, damaged or not for this.
         """
-        from engines.diffusion._diffusers import UNet2DConditionModel
+        from engines.diffusion.drafting import unet_class
 
         folder = Path(folder)
-        network = load_complete_network(UNet2DConditionModel, folder / NETWORK)
+        network = load_complete_network(unet_class(folder / NETWORK), folder / NETWORK)
         projections = _load_projections(folder / PROJECTIONS)
         return cls(network, projections, read_json(folder / SCHEDULER / "scheduler_config.json"))
 

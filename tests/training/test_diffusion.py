@@ -9,14 +9,15 @@ from training import diffusion
 from training.clip import ASSETS, MODEL
 from training.diffusion import (
     ALONE,
+    DRAFTING,
     GOING_ON,
     LAST,
     NAMING,
     PEAK_LR,
     TIMESTEPS,
-    WARM_UP,
     DiffusionTrainer,
     fit_code,
+    fit_draft,
     make_scheduler,
     make_text_encoder,
     make_tokenizer,
@@ -54,16 +55,19 @@ def test_the_text_encoder_begins_as_clips_text_tower():
         assert torch.allclose(pooled @ tower["text_projection"], clip.encode_text(theirs), atol=1e-4)
 
 
-def test_the_rate_rises_and_falls(trainer, monkeypatch):
+def test_the_rate_rises_and_falls_with_each_thing_that_is_learned(trainer, monkeypatch):
+    """Words, drafts and pictures, of 100 batches."""
     rates = []
     with monkeypatch.context() as patch:
-        patch.setattr(diffusion, "descend", lambda loss, optimizer, rate, *networks: rates.append(rate))
-        patch.setattr(trainer, "batches", 1000)
-        patch.setattr(trainer, "world", _World(torch.zeros(12, 3, 64, 64)))
-        for batch in (0, 500, 900):
+        patch.setattr(diffusion, "WARM_UP", 2)
+        patch.setattr(diffusion, "descend", lambda loss, optimizer, rate, *networks: rates.append(rate / PEAK_LR))
+        patch.setattr(trainer, "world", _World(torch.rand(12, 3, 64, 64)))
+        for batch in (0, 4, 5, 49, 50, 75, 99):
             patch.setattr(trainer, "batch", batch)
             trainer.step()
-    assert rates == pytest.approx([PEAK_LR / WARM_UP, PEAK_LR * (1 + LAST) / 2, PEAK_LR * (0.1 + 0.9 * LAST)])
+    left = [1 / 5, 1 / 45, 1 / 2, 1 / 50]
+    words, drafts, half, end = (LAST + (1 - LAST) * share for share in left)
+    assert rates == pytest.approx([0.5, words, 0.5, drafts, 0.5, half, end])
 
 
 def test_every_prediction_of_pixels_stays_within_their_range():
@@ -80,7 +84,7 @@ def test_the_loss_weighs_what_is_missing_by_the_noise(trainer, monkeypatch):
 
     def answer(noisy, timesteps, ids):
         seen.update(noisy=noisy, timesteps=timesteps)
-        return torch.zeros_like(noisy, requires_grad=True)
+        return torch.zeros_like(noisy, requires_grad=True), torch.zeros_like(noisy)
 
     pictures = torch.full((12, 3, 64, 64), 0.75)  # 0.5 in latents
     with monkeypatch.context() as patch:
@@ -114,10 +118,11 @@ class _World:
 
     def names(self, *_):
         self.asked.append("names")
-        return torch.arange(len(self.pictures)), ["a cat"] * len(self.pictures)
+        return torch.arange(len(self.pictures)), [f"a cat {number}" for number in range(len(self.pictures))]
 
 
-def test_first_come_words_then_subjects_alone_unless_they_are_known(trainer, monkeypatch, tmp_path):
+def test_first_come_words_then_drafts_and_subjects_alone(trainer, monkeypatch, tmp_path):
+    """An earlier model knows words and subjects."""
     trainer.export(tmp_path)
     asked = {}
     for name, one in {"new": trainer, "begun": DiffusionTrainer(100, 2, "cpu", begin=tmp_path)}.items():
@@ -125,11 +130,27 @@ def test_first_come_words_then_subjects_alone_unless_they_are_known(trainer, mon
         with monkeypatch.context() as patch:
             patch.setattr(one, "world", world)
             patch.setattr(diffusion, "descend", lambda *_: None)
-            for share in (0, NAMING - 0.01, NAMING, ALONE - 0.01, ALONE, 0.99):
+            for share in (0, NAMING - 0.01, NAMING + 0.01, DRAFTING - 0.01, DRAFTING, ALONE - 0.01, ALONE, 0.99):
                 patch.setattr(one, "batch", round(100 * share))
                 one.step()
         asked[name] = world.asked
-    assert asked == {"new": ["names"] * 2 + ["plain"] * 2 + ["all"] * 2, "begun": ["all"] * 6}
+    assert asked["new"] == ["names", "names", "plain", "all", "plain", "plain", "all", "all"]
+    assert asked["begun"] == ["plain"] * 3 + ["all"] * 5
+
+
+def test_drafts_are_learned_from_captions_that_differ_in_all_directions_alike(trainer):
+    wholes = torch.randn(300, 512) * torch.logspace(0, -2, 512)
+    fit_draft(trainer.denoiser.unet, wholes)
+    with torch.no_grad():
+        strengths = torch.linalg.svdvals(trainer.denoiser.unet.draft.hidden(wholes))
+    assert strengths[100] > 0.3 * strengths[0]
+    state = {name: value.clone() for name, value in trainer.denoiser.state_dict().items()}
+    losses = []
+    for trainer.batch in (20,) * 12:
+        losses.append(trainer.step()["loss"])
+    assert losses[-1] < losses[0]
+    changed = {name for name, value in trainer.denoiser.state_dict().items() if not torch.equal(value, state[name])}
+    assert changed == {name for name in state if name.startswith("unet.draft.")}
 
 
 def test_texts_begin_as_different_as_their_names_and_learn_to_be_told_apart(trainer):
@@ -175,9 +196,10 @@ def test_a_resumed_training_goes_on_as_if_it_had_never_stopped(trainer, tmp_path
         assert torch.equal(value, after[name]), name
 
 
-def test_what_is_seen_again_and_again_is_learned(trainer):
+def test_what_is_seen_again_and_again_is_learned(trainer, monkeypatch):
+    monkeypatch.setattr(diffusion, "WARM_UP", 4)
     losses = []
-    for trainer.batch in (50,) * 8:
+    for trainer.batch in (75,) * 8:
         losses.append(trainer.step()["loss"])
     assert losses[-1] < 0.7 * losses[0]
 

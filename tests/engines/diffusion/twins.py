@@ -16,6 +16,7 @@ from engines.diffusion._diffusers import (
     DDIMScheduler,
     UNet2DConditionModel,
 )
+from engines.diffusion.drafting import DraftingUNet
 from engines.diffusion.model import PARTS
 from training.diffusion import make_scheduler, make_tokenizer
 
@@ -38,7 +39,7 @@ def pocket_twin() -> PocketDiffusion:
     """16 × 16 px, 4 × 4 latents of 48 channels, which predicts the clean picture."""
     torch.manual_seed(0)
     tokenizer = make_tokenizer()
-    unet = UNet2DConditionModel(sample_size=4, in_channels=48, out_channels=48, **BLOCKS, **UP, **TOLD)
+    unet = DraftingUNet(sample_size=4, in_channels=48, out_channels=48, mid_block_type=None, **BLOCKS, **UP, **TOLD)
     return PocketDiffusion(
         tokenizer, text_twin(tokenizer), still(unet), make_scheduler(), PixelAutoencoder(sample_size=16), "pocket twin"
     )
