@@ -130,11 +130,11 @@ class UnCLIPSettings(EngineSettings):
         help="From noise to picture, and as many from a picture to its noise. Karlo: 25; more reconstruct better.",
     )  # fmt: skip
     guidance_scale: float = setting(
-        3.0, label="Guidance", group="Decoder", live=True, minimum=0, maximum=20, step=0.1,
+        2.0, label="Guidance", group="Decoder", live=True, minimum=0, maximum=20, step=0.1,
         help="How much the picture follows the embedding, where its noise is new. 1 is none; Karlo: 8.",
     )  # fmt: skip
     text_scale: float = setting(
-        3.0, label="Guidance by words", group="Decoder", live=True, minimum=0, maximum=20, step=0.1,
+        2.0, label="Guidance by words", group="Decoder", live=True, minimum=0, maximum=20, step=0.1,
         help="How much the decoder follows the prompt itself, beside its embedding. 0: the embedding alone. Karlo: 8.",
     )  # fmt: skip
     edit_scale: float = setting(
