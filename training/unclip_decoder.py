@@ -137,7 +137,7 @@ class DecoderTrainer(Resumable):
             states, mask, added = self.decoder.projections(z_image, text)
             draft = self.networks["unet"].draft(added)
             predicted = self.networks["unet"](
-                noisy, timesteps.to(self.device), states, added, draft, encoder_attention_mask=mask
+                noisy, timesteps.to(self.device), states, added, draft=draft, encoder_attention_mask=mask
             ).sample
         loss, drafted = self.flow.loss(predicted, clean, timesteps), F.mse_loss(draft.float(), clean)
         self._descend(loss + drafted, PEAK_LR, self.drafting, self.batches)

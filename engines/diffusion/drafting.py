@@ -24,8 +24,8 @@ from engines.diffusion.folders import read_json
 __all__ = ["DraftingUNet", "unet_class"]
 
 SMALLEST, HIDDEN, WIDTHS = 4, 384, (192, 128, 96)
-"""Side at which the draft begins, width of the vector that becomes its places, and channels from there on, halved
-sides first."""
+"""Side at which the draft begins, width of the vector that becomes its places, and channels from there on, one
+for each side up to the latents'."""
 GROUPS = 16
 
 
@@ -80,6 +80,7 @@ class DraftingUNet(UNet2DConditionModel):
         timestep,
         encoder_hidden_states: Tensor,
         class_labels: Tensor | None = None,
+        *,
         draft: Tensor | None = None,
         return_dict: bool = True,
         **options,

@@ -74,7 +74,7 @@ def test_class_labels_are_drafted_where_there_are_any(sample, states):
     labels = torch.randn(2, 24)
     torch.testing.assert_close(unet.drafted(states, labels), unet.draft(labels))
     told = unet(sample, 500, states, labels).sample
-    torch.testing.assert_close(told, unet(sample, 500, states, labels, unet.draft(labels)).sample)
+    torch.testing.assert_close(told, unet(sample, 500, states, labels, draft=unet.draft(labels)).sample)
 
 
 def test_a_picture_of_another_size_has_its_draft_enlarged(unet, states):
