@@ -33,8 +33,10 @@ from torch import Tensor
 from benchmarks.drawings import REPHRASED, Drawing, contact_sheet, judged, read_prompts, summary
 from benchmarks.faces import frechet_distance
 from engines.base import Frame
-from engines.diffusion.process import leading_timesteps, spaced_timesteps
+from engines.diffusion.process import Predict, spaced_timesteps
+from engines.diffusion.walk import Inversion, inversion_timesteps
 from engines.images import as_pixels
+from engines.unclip.decoder import changing
 from engines.unclip.embeddings import interpolate, slerp, text_diff
 from engines.unclip.engine import UnCLIP
 from engines.unclip.model import OpenClipReader, UnCLIPModel
@@ -118,14 +120,12 @@ class Painter:
         return torch.cat(parts)
 
     @torch.no_grad()
-    def of_embeddings(self, z: Tensor, texts: TextCondition, seed: int, start: Tensor | None = None) -> Tensor:
-        """(N, d) → (N, 3, 64, 64) in [0, 1]. start: x_T; guidance is then that of kept noise."""
+    def of_embeddings(self, z: Tensor, texts: TextCondition, seed: int) -> Tensor:
+        """(N, d) → (N, 3, 64, 64) in [0, 1]."""
         decoder, now, generator = self.model.decoder, self.settings, torch.Generator().manual_seed(seed)
-        is_kept = start is not None
-        scales = (now.edit_scale, now.edit_scale) if is_kept else (now.guidance_scale, now.text_scale)
-        predict = decoder.conditioned(z, texts, self.null, image_scale=scales[0], text_scale=scales[1])
-        noise = start if is_kept else torch.randn(len(z), *decoder.shape, generator=generator)
-        timesteps = (leading_timesteps if is_kept else spaced_timesteps)(now.num_steps)
+        scales = {"image_scale": now.guidance_scale, "text_scale": now.text_scale}
+        predict = decoder.conditioned(z, texts, self.null, **scales)
+        noise, timesteps = torch.randn(len(z), *decoder.shape, generator=generator), spaced_timesteps(now.num_steps)
         *_, last = decoder.diffusion.ddim(predict, noise, timesteps, eta=now.eta, generator=generator)
         return (decoder.pictures(last.sample) / 2 + 0.5).clamp(0, 1)
 
@@ -133,10 +133,28 @@ class Painter:
     def inverted(self, z: Tensor, pictures: Tensor) -> Tensor:
         """Embeddings of pictures, (N, 3, H, W) in [0, 1], → x_T."""
         decoder = self.model.decoder
-        predict = decoder.conditioned(z, self.null, self.null, image_scale=1.0, text_scale=1.0)
-        samples, timesteps = decoder.samples(pictures * 2 - 1), leading_timesteps(self.settings.num_steps)
-        *_, last = decoder.diffusion.ddim_inversion(predict, samples, timesteps)
-        return last.sample
+        inversion = Inversion.begun(decoder.diffusion, decoder.samples(pictures * 2 - 1), self.kept_timesteps)
+        while not inversion.is_done:
+            inversion.step(self.unguided(z))
+        return inversion.sample
+
+    @torch.no_grad()
+    def of_noise(self, noise: Tensor, z: Tensor, origin: Tensor | None = None) -> Tensor:
+        """x_T of pictures, and embeddings, (N, d) → (N, 3, 64, 64) in [0, 1]. origin: what z was changed from."""
+        decoder, now, generator = self.model.decoder, self.settings, torch.Generator().manual_seed(0)
+        predict = self.unguided(z, now.edit_scale)
+        if origin is not None:
+            predict = changing(self.unguided, z, origin, now.theta_scale)
+        *_, last = decoder.diffusion.ddim(predict, noise, self.kept_timesteps, eta=now.eta, generator=generator)
+        return (decoder.pictures(last.sample) / 2 + 0.5).clamp(0, 1)
+
+    def unguided(self, z: Tensor, scale: float = 1.0) -> Predict:
+        """Without words; scale: of guidance, 1 is none."""
+        return self.model.decoder.conditioned(z, self.null, self.null, image_scale=scale, text_scale=scale)
+
+    @property
+    def kept_timesteps(self) -> list[int]:
+        return inversion_timesteps(self.model.decoder.diffusion, self.settings.num_steps)
 
     def seen(self, pictures: Tensor) -> Tensor:
         """(N, 3, 64, 64) in [0, 1] → embeddings."""
@@ -214,7 +232,7 @@ def reconstructions(painter: Painter, count: int) -> None:
         errors = []
         for part in rounds(count):
             noise = steady.inverted(z[part], pictures[part])
-            back = steady.of_embeddings(z[part], steady.null, 0, noise)
+            back = steady.of_noise(noise, z[part])
             errors.append((back - pictures[part]).square().mean((1, 2, 3)))
         psnr = -10 * torch.cat(errors).log10()
         row = {"reconstruction": steps, "pictures": count, "psnr": round(psnr.mean().item(), 1)}
@@ -268,8 +286,7 @@ def differences(painter: Painter, count: int) -> None:
         scores = []
         for theta in THETAS:
             turned = text_diff(z, words[:1].expand_as(z), words[1:].expand_as(z), theta)
-            parts = rounds(len(z))
-            made = torch.cat([painter.of_embeddings(turned[p], painter.null, 0, noise[p]) for p in parts])
+            made = torch.cat([painter.of_noise(noise[p], turned[p], z[p]) for p in rounds(len(z))])
             scores.append(people.score(edit, pictures, made))
         table[edit.name] = scores
     means = np.array(list(table.values())).mean(0)
@@ -295,7 +312,7 @@ def interpolations(painter: Painter, count: int) -> None:
         noise = [painter.inverted(one, end) for one, end in zip(z, ends, strict=True)]
         chances = []
         for theta in torch.linspace(0, 1, POINTS).tolist():
-            made = painter.of_embeddings(interpolate(*z, theta), painter.null, 0, slerp(*noise, theta))
+            made = painter.of_noise(slerp(*noise, theta), interpolate(*z, theta))
             chances.append(people.chance(edit, made))
         way = torch.stack(chances)
         rises = way[-1] - way[0] > RISE

@@ -26,7 +26,8 @@ from engines.clip._open_clip import open_clip
 from engines.clip.encoder import ClipEncoder
 from engines.diffusion._diffusers import PriorTransformer
 from engines.files import write_bytes
-from engines.unclip.ar_prior import AutoregressivePrior, AutoregressivePriorConfig, save_ar_prior
+from engines.unclip.ar_prior import AutoregressivePrior, AutoregressivePriorConfig, load_ar_prior, save_ar_prior
+from engines.unclip.model import AR_PRIOR_FILE
 from engines.unclip.prior import DiffusionPrior
 from engines.unclip.text import TextCondition, condition_of, encode_texts
 from training.clip import ASSETS, MODEL
@@ -97,18 +98,30 @@ def _make_part(encoder: ClipEncoder, world: CaptionedWorld, seed: int) -> dict[s
 
 
 class PriorTrainer(Resumable):
-    """pairs: captions and embeddings of `load_pairs`; the last EXAMINED are kept for the examination."""
+    """pairs: captions and embeddings of `load_pairs`; the last EXAMINED are kept for the examination.
+
+    begin: a folder with priors of the same CLIP, to go on from them.
+    """
 
     kept = ("optimizer",)
 
-    def __init__(self, encoder: ClipEncoder, pairs: tuple[Tensor, Tensor], batches: int, seed: int):
+    def __init__(
+        self, encoder: ClipEncoder, pairs: tuple[Tensor, Tensor], batches: int, seed: int, begin: Path | None = None
+    ):
         super().__init__(batches, seed, encoder.device)
         self.encoder = encoder
         self.generator = torch.Generator().manual_seed(seed)
         self.tokens, self.embeddings = (x[:-EXAMINED].to(self.device) for x in pairs)
         self.examined = tuple(x[-EXAMINED:].to(self.device) for x in pairs)
         self.null = encode_texts(encoder, [""])
-        self.diffusion, self.autoregressive = self._make_diffusion(), self._make_autoregressive()
+        if begin:
+            self.diffusion, self.autoregressive = DiffusionPrior.load(begin), load_ar_prior(begin / AR_PRIOR_FILE)
+            for network in (self.diffusion.network, self.autoregressive):
+                network.to(self.device).requires_grad_()
+        else:
+            self.diffusion, self.autoregressive = self._make_diffusion(), self._make_autoregressive()
+        for measured in (self.diffusion.network.clip_mean, self.diffusion.network.clip_std):
+            measured.requires_grad_(False)
         self.networks = [self.diffusion.network.train(), self.autoregressive.train()]
         self.averages = [deepcopy(network).eval() for network in self.networks]
         learned = [p for network in self.networks for p in network.parameters() if p.requires_grad]
@@ -124,8 +137,8 @@ class PriorTrainer(Resumable):
         )
         for parameter in (network.positional_embedding, network.prd_embedding):
             torch.nn.init.normal_(parameter, std=0.02)
-        network.clip_mean.requires_grad_(False).copy_(self.embeddings.mean(0))
-        network.clip_std.requires_grad_(False).copy_(self.embeddings.std(0))
+        network.clip_mean.data.copy_(self.embeddings.mean(0))
+        network.clip_std.data.copy_(self.embeddings.std(0))
         return DiffusionPrior(network.to(self.device))
 
     def _make_autoregressive(self) -> AutoregressivePrior:
@@ -169,7 +182,7 @@ class PriorTrainer(Resumable):
     def export(self, folder: Path) -> None:
         diffusion, autoregressive = self.priors()
         diffusion.save(folder, half=True)
-        save_ar_prior(autoregressive, folder / "ar_prior.safetensors", half=True)
+        save_ar_prior(autoregressive, folder / AR_PRIOR_FILE, half=True)
 
     def state_dict(self) -> dict:
         return super().state_dict() | {
@@ -219,11 +232,12 @@ def main() -> None:
     folder = Path("checkpoints/unclip")
     parser = make_parser(__doc__, batches=4000, seed=11, folder=folder, export=folder / "pocket")
     parser.add_argument("--pairs", type=int, default=60_000)
+    parser.add_argument("--begin", type=Path, help="a folder of priors, to go on from there")
     parser.add_argument("--clip", type=Path, default=ASSETS / f"{MODEL}.safetensors", help="weights of the pocket CLIP")
     options = read_options(parser)
     encoder = load_encoder(options.clip, options.device)
     pairs = load_pairs(encoder, options.pairs, options.seed, options.folder)
-    trainer = PriorTrainer(encoder, pairs, options.batches, options.seed)
+    trainer = PriorTrainer(encoder, pairs, options.batches, options.seed, options.begin)
     kept = trainer.autoregressive.pca
     print(f"{COMPONENTS} components hold {(kept.variance.sum() / kept.total_variance).item():.3f}", flush=True)
     train(trainer, options.folder / f"priors-{encoder.sha256[:12]}.pt", every=25, export=options.export)

@@ -16,9 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engines.diffusion.process import Diffusion, Predict
+from engines.diffusion.process import Diffusion, Predict, leading_timesteps
 
-__all__ = ["Inversion", "Walk"]
+__all__ = ["Inversion", "Walk", "inversion_timesteps"]
+
+FIRST_NOISE = 40
+"""The cleanest timestep at which noise can be told from the errors of a network that predicts samples."""
 
 
 class Walk:
@@ -66,7 +69,7 @@ class Walk:
 class Inversion:
     """From clean samples to the x_T from which a `Walk` with η = 0 and the same timesteps comes back to them.
 
-    timesteps: descending, as for the walk.
+    timesteps: descending, as for the walk, best of `inversion_timesteps`.
     """
 
     def __init__(self, diffusion: Diffusion, sample: Tensor, timesteps: Sequence[int]):
@@ -89,7 +92,27 @@ class Inversion:
         return {"sample": self.sample.clone().cpu(), "timesteps": self.timesteps, "done": self.done}
 
     @classmethod
+    def begun(cls, diffusion: Diffusion, sample: Tensor, timesteps: Sequence[int]) -> Inversion:
+        """Clean samples get the noise of the first timestep, the same ones always, where that is not 0."""
+        if first := timesteps[-1]:
+            noise = torch.randn(sample.shape[1:], generator=torch.Generator().manual_seed(0)).to(sample)
+            sample = diffusion.noised(sample, noise, torch.full((len(sample),), first))
+        return cls(diffusion, sample, timesteps)
+
+    @classmethod
     def restored(cls, diffusion: Diffusion, state: dict[str, Any], device: torch.device) -> Inversion:
         inversion = cls(diffusion, state["sample"].to(device), state["timesteps"])
         inversion.done = state["done"]
         return inversion
+
+
+def inversion_timesteps(diffusion: Diffusion, count: int) -> list[int]:
+    """Descending: those of `leading_timesteps`, but of a network that predicts samples none cleaner than FIRST_NOISE.
+
+    Where a sample has less noise than such a network errs, the error is read as noise, at 0 as more than a hundred and
+    fifty times itself, and what is found is none: it leads back, but every other condition paints a ruin from it.
+    """
+    timesteps = leading_timesteps(count)
+    if diffusion.prediction_type != "sample":
+        return timesteps
+    return [timestep for timestep in timesteps if timestep > FIRST_NOISE] + [FIRST_NOISE]

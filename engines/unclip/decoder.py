@@ -38,7 +38,7 @@ from engines.unclip.text import TextCondition
 if TYPE_CHECKING:
     from engines.diffusion._diffusers import UNet2DConditionModel
 
-__all__ = ["Decoder", "LatentDecoder", "Projections", "guidance_weights", "guided"]
+__all__ = ["Decoder", "LatentDecoder", "Projections", "changing", "guidance_weights", "guided"]
 
 NETWORK, PROJECTIONS, SCHEDULER = "decoder", "text_proj", "decoder_scheduler"
 """Folders, as in published models."""
@@ -215,6 +215,25 @@ def guided(sample: Tensor, branches: Sequence[tuple], weights: Sequence[float], 
     channels = sample.shape[1]
     total = sum(weight * output[:, :channels] for (weight, _), output in zip(used, outputs, strict=True))
     return torch.cat([total, outputs[0][:, channels:]], 1)
+
+
+def changing(
+    unguided: Callable[[Tensor], Predict], z: Tensor, origin: Tensor, scale: float | Callable[[], float]
+) -> Predict:
+    """From what a decoder makes of the embedding of a picture on through what it makes of a changed one.
+
+    z, origin: (N, d). scale: 1 is `unguided(z)`; whatever it is, what is not changed leads back to the picture. After
+    semantic guidance (Brack et al., arXiv 2301.12247, §3).
+    """
+
+    def predict(sample: Tensor, timestep: int) -> Tensor:
+        def ask(batch: Tensor, embeddings: tuple[Tensor, ...]) -> Tensor:
+            return unguided(torch.cat(embeddings))(batch, timestep)
+
+        amount = current(scale)
+        return guided(sample, [(z,), (origin,)], (amount, 1 - amount), ask)
+
+    return predict
 
 
 class LatentDecoder:

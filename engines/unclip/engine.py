@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from engines.base import Engine, EngineError, Frame, LiveSettings
-from engines.diffusion.process import Predict, leading_timesteps, spaced_timesteps
-from engines.diffusion.walk import Inversion, Walk
+from engines.diffusion.process import Predict, spaced_timesteps
+from engines.diffusion.walk import Inversion, Walk, inversion_timesteps
 from engines.images import as_sheet, as_tensor, load_picture, padded_square, resized
+from engines.unclip.decoder import changing
 from engines.unclip.embeddings import interpolate, mix, slerp, text_diff
 from engines.unclip.model import UnCLIPModel
 from engines.unclip.prior import PriorWalk
@@ -147,7 +148,7 @@ class UnCLIP(Engine):
 
     def _looks_like(self, now: UnCLIPSettings) -> list:
         """All else that decides a finished picture."""
-        scales = [now.edit_scale] if now.keeps_noise else [now.guidance_scale]
+        scales = [self._scale(now)]
         if self._has_text(now):
             scales.append(now.text_scale)
         return [*scales, now.eta]
@@ -186,12 +187,12 @@ class UnCLIP(Engine):
             left += self._prior.left + sum(steps[len(self._drawn) + 1 :]) if is_begun else sum(steps)
         if stage in ("prior", "inversion") and now.keeps_noise:
             is_begun = self._noised == [now.num_steps]
-            left += self._inversion.left if is_begun else now.num_steps - 1
+            left += self._inversion.left if is_begun else len(self._timesteps(now)) - 1
         if stage == "decoder":
             goes_on = self._painted == self._paints(now) and self._walk is not None and self._walk.left
-            left += self._walk.left if goes_on else now.num_steps
+            left += self._walk.left if goes_on else len(self._timesteps(now))
         elif stage in ("prior", "inversion"):
-            left += now.num_steps
+            left += len(self._timesteps(now))
         if stage and self._wants_enlarging(now):
             left += self._enlarging.left if stage == "upsampler" and self._enlarging else len(KARLO_7)
         return left
@@ -251,7 +252,7 @@ class UnCLIP(Engine):
         decoder = self._model.decoder
         noise = self._noise(1, 0).expand(len(z), -1, -1, -1)
         timestep = round(PREVIEW_LEVEL * len(decoder.diffusion.alphas_cumprod))
-        output = self._unguided(z)(noise, timestep)
+        output = self._unguided(self._model.noised(z))(noise, timestep)
         x0, _ = decoder.diffusion.read(output[:, : noise.shape[1]], noise, timestep)
         return decoder.pictures(x0)
 
@@ -264,13 +265,19 @@ class UnCLIP(Engine):
             pictures = [as_tensor(picture)[None].to(self._device) * 2 - 1 for picture in self._pictures]
             samples = torch.cat([decoder.samples(picture) for picture in pictures])
             self._noised = [now.num_steps]
-            self._inversion = Inversion(decoder.diffusion, samples, leading_timesteps(now.num_steps))
-        self._inversion.step(self._unguided(torch.cat(self._seen)))
+            self._inversion = Inversion.begun(decoder.diffusion, samples, self._timesteps(now))
+        self._inversion.step(self._unguided(self._model.noised(torch.cat(self._seen))))
 
     def _unguided(self, z: Tensor) -> Predict:
-        """What the decoder makes of embeddings alone, (N, d)."""
+        """What the decoder makes of embeddings alone, (N, d), as `UnCLIPModel.noised` gave them."""
         null = self._said("")
-        return self._model.decoder.conditioned(self._model.noised(z), null, null, image_scale=1.0, text_scale=1.0)
+        return self._model.decoder.conditioned(z, null, null, image_scale=1.0, text_scale=1.0)
+
+    def _timesteps(self, now: UnCLIPSettings) -> list[int]:
+        """Of the decoder's way, and of that to the noise of a picture."""
+        if not now.keeps_noise:
+            return spaced_timesteps(now.num_steps)
+        return inversion_timesteps(self._model.decoder.diffusion, now.num_steps)
 
     # ------------------------------------------------------------------ the decoder
 
@@ -289,18 +296,30 @@ class UnCLIP(Engine):
         self._z = self._model.noised(rows, now.noise_level, seed=now.seed + 2, is_shared=is_shared)
         if now.operation == "probe":
             self._probe(now)
-        spacing = leading_timesteps if now.keeps_noise else spaced_timesteps
-        diffusion = self._model.decoder.diffusion
-        self._walk = Walk(diffusion, self._start(now), spacing(now.num_steps), seed=now.seed + 1, is_shared=is_shared)
+        diffusion, timesteps = self._model.decoder.diffusion, self._timesteps(now)
+        self._walk = Walk(diffusion, self._start(now), timesteps, seed=now.seed + 1, is_shared=is_shared)
 
     def _predict(self, now: UnCLIPSettings) -> Predict:
-        scale = now.edit_scale if now.keeps_noise else now.guidance_scale
+        scale = self._scale(now)
+        if self._is_turned(now):
+            own = self._model.noised(self._seen[0], now.noise_level, seed=now.seed + 2)
+            return changing(self._unguided, self._z, own.expand_as(self._z), scale)
         if self._has_text(now):
             text, text_scale = self._said(now.prompt), now.text_scale
         else:
             text, text_scale = self._said(""), scale
         null = self._said("")
         return self._model.decoder.conditioned(self._z, text, null, image_scale=scale, text_scale=text_scale)
+
+    def _scale(self, now: UnCLIPSettings) -> float:
+        """The guidance that acts on the embedding."""
+        if self._is_turned(now):
+            return now.theta_scale
+        return now.edit_scale if now.keeps_noise else now.guidance_scale
+
+    def _is_turned(self, now: UnCLIPSettings) -> bool:
+        """Whether there is a picture to which everything leads back but what is turned."""
+        return now.operation == "textdiff" and now.keeps_noise
 
     def _has_text(self, now: UnCLIPSettings) -> bool:
         """Whether the decoder reads the prompt, too; where a picture is changed, its embedding says everything."""

@@ -80,6 +80,10 @@ class UnCLIPSettings(EngineSettings):
         0.35, label="Amount of change", group="Way", live=True, minimum=0, maximum=1, step=0.01,
         help="For textdiff: θ, how far the embedding is turned. Published: 0.25 to 0.5. Several pictures lead there.",
     )  # fmt: skip
+    theta_scale: float = setting(
+        3.0, label="Guidance by the change", group="Way", live=True, minimum=0, maximum=10, step=0.1,
+        help="For textdiff with kept noise: how much what θ turned is painted. 1 is none, as published.",
+    )  # fmt: skip
     components: str = setting(
         "1 2 4 8 16 32 48", label="Components", group="Way", live=True, max_length=200,
         help="For pca: one picture from so many first components of the embedding each.",
@@ -139,7 +143,8 @@ class UnCLIPSettings(EngineSettings):
     )  # fmt: skip
     edit_scale: float = setting(
         1.0, label="Guidance with kept noise", group="Decoder", live=True, minimum=0, maximum=10, step=0.1,
-        help="How much the picture follows the embedding, where its noise was found. Only 1 leads back exactly.",
+        help="For variations and interpolate: how much the picture follows the embedding, where its noise was found. "
+        "Only 1 leads back exactly.",
     )  # fmt: skip
     upsample: bool = setting(
         True, label="Enlarge", group="Decoder", live=True,

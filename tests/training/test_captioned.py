@@ -5,7 +5,7 @@ import torch
 
 from training.judge import Judge
 from training.worlds import captioned
-from training.worlds.captioned import HELD_OUT, PAINTED, CaptionedWorld, grounds, place
+from training.worlds.captioned import HELD_OUT, PAINTED, PORTRAITS, CaptionedWorld, grounds, place
 from training.worlds.captions import is_korean, with_article
 from training.worlds.scenes import COLOURS
 from training.worlds.styles import STYLES
@@ -91,10 +91,12 @@ def test_signs_and_gestures_come_less_often(world, subjects):
     assert weight["down arrow"] < weight["handshake"] < weight["red apple"] == weight["cat face"] == 1
 
 
-def test_plain_pictures_are_of_subjects_on_white(world):
+def test_plain_pictures_are_of_subjects_on_white_and_of_people(world):
     pictures, captions = world.plain(40, torch.Generator().manual_seed(0), random.Random(0))
     rim = torch.cat([pictures[:, :, 0], pictures[:, :, -1], pictures[..., 0], pictures[..., -1]], 2)
-    assert (rim > 0.99).float().mean() > 0.99
+    people = round(PORTRAITS * 40)
+    assert (rim[:-people] > 0.99).float().mean() > 0.99
+    assert (rim[-people:] > 0.99).float().mean() < 0.5
     assert not [text for text in captions for style in STYLES if style.en in text]
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engines.unclip import DiffusionPrior, load_ar_prior
+from engines.unclip import DiffusionPrior, load_ar_prior, save_ar_prior
 from training import unclip_prior
 from training.clip import ASSETS, MODEL
 from training.unclip_prior import PriorTrainer, examine, load_encoder, load_pairs
@@ -82,3 +82,17 @@ def test_exported_priors_are_those_that_are_examined(encoder, pairs, small, tmp_
         *_, last = prior.sample(text, trainer.null, guidance_scale=1.0, generator=torch.Generator().manual_seed(0))
         found = torch.cosine_similarity(last.best(), trainer.examined[1]).mean().item()
         assert found == pytest.approx(scores[f"{name} 1: image"], abs=0.03)
+
+
+def test_it_goes_on_from_earlier_priors_as_they_were(encoder, pairs, small, tmp_path):
+    earlier = PriorTrainer(encoder, pairs, 4, 1)
+    earlier.step()
+    earlier.diffusion.save(tmp_path)
+    save_ar_prior(earlier.autoregressive, tmp_path / "ar_prior.safetensors")
+    others = pairs[0], pairs[1].flip(0)
+    later = PriorTrainer(encoder, others, 4, 2, begin=tmp_path)
+    for network, before in zip(later.networks, earlier.networks, strict=True):
+        assert network.training
+        assert all(torch.equal(value, before.state_dict()[name]) for name, value in network.state_dict().items())
+        learned = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+        assert learned == {name for name, parameter in before.named_parameters() if parameter.requires_grad}

@@ -71,10 +71,12 @@ class CaptionedWorld:
         return torch.cat([pictures for pictures, _ in parts]), [text for _, texts in parts for text in texts]
 
     def plain(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
-        """As a call, but subjects alone, on white."""
-        index, captions = self.names(count, generator, rng)
+        """As a call, but nothing in a style, and what is no portrait is one subject on white."""
+        portraits = round(PORTRAITS * count)
+        index, captions = self.names(count - portraits, generator, rng)
         placed = place(self.atlas[index], self.size, generator)
-        return placed[:, :3] + 1 - placed[:, 3:], captions
+        people, told = self._of_people(portraits, generator, rng, restyled=0.0)
+        return torch.cat([placed[:, :3] + 1 - placed[:, 3:], people]), captions + told
 
     def names(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
         """Places of (count,) subjects, and what each is called."""
@@ -102,11 +104,13 @@ class CaptionedWorld:
             return rng.choice(korean if rng.random() < KOREAN else english)
         return caption(subject, rng)
 
-    def _of_people(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
+    def _of_people(
+        self, count: int, generator: torch.Generator, rng: random.Random, restyled: float = PORTRAITS_RESTYLED
+    ) -> tuple[Tensor, list[str]]:
         people = sample_portraits(count, generator)
         captions = [_in_language(lambda p=people[i : i + 1]: describe(p, rng).text, rng) for i in range(count)]
         shown = paint(people, self.size).to(self.atlas.device), captions
-        return _in_styles(shown, round(PORTRAITS_RESTYLED * count), generator, rng)
+        return _in_styles(shown, round(restyled * count), generator, rng)
 
     def _of_scenes(self, count: int, generator: torch.Generator, rng: random.Random) -> tuple[Tensor, list[str]]:
         pictures, captions, _ = compose_scenes(count, self.atlas, self.subjects, generator, rng, self.size)

@@ -30,6 +30,7 @@ def build(context: Context) -> Session:
             with _on("textdiff"):
                 controls.one("base_prompt")
                 controls.one("theta")
+                controls.one("theta_scale")
             with _on("interpolate", "generate"):
                 controls.one("second_prompt")
             with _on("interpolate"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engines.diffusion.process import Diffusion, leading_timesteps, spaced_timesteps
-from engines.diffusion.walk import Inversion, Walk
+from engines.diffusion.walk import FIRST_NOISE, Inversion, Walk, inversion_timesteps
 
 DIFFUSION = Diffusion.of({"prediction_type": "sample"})
 CPU = torch.device("cpu")
@@ -53,6 +53,47 @@ def test_an_inversion_is_that_of_the_diffusion(noise):
         assert torch.equal(inversion.sample, step.sample)
         inversion = Inversion.restored(DIFFUSION, inversion.state_dict(), CPU)
     assert inversion.is_done
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+def test_what_predicts_samples_is_not_asked_where_its_errors_are_more_than_the_noise(prediction):
+    diffusion = Diffusion.of({"prediction_type": prediction})
+    for count in (2, 25, 60, 500):
+        timesteps, all_there_are = inversion_timesteps(diffusion, count), leading_timesteps(count)
+        if prediction != "sample":
+            assert timesteps == all_there_are
+        else:
+            assert timesteps[-1] == FIRST_NOISE
+            assert timesteps[:-1] == [timestep for timestep in all_there_are if timestep > FIRST_NOISE]
+
+
+def test_an_inversion_begins_with_the_noise_of_its_first_timestep():
+    pictures = torch.full((2, 3, 64, 64), 0.5)
+    first, again = (Inversion.begun(DIFFUSION, pictures, [500, 40]).sample for _ in range(2))
+    assert torch.equal(first, again)
+    level = DIFFUSION.level(40)
+    assert first.mean().item() == pytest.approx(0.5 * level**0.5, abs=3e-3)
+    assert first.std().item() == pytest.approx((1 - level) ** 0.5, rel=0.02)
+    assert torch.equal(Inversion.begun(DIFFUSION, pictures, [500, 0]).sample, pictures)
+
+
+def test_the_errors_of_a_network_are_not_taken_for_noise():
+    """x_T is as a standard normal sample, where from timestep 0 it is many times as large."""
+    generator = torch.Generator().manual_seed(2)
+    pictures = torch.randn(8, 3, 16, 16, generator=generator) / 2
+    errors = 0.05 * torch.randn(pictures.shape, generator=generator)
+
+    def nearly(sample, timestep):
+        return pictures + errors
+
+    spread = []
+    for timesteps in (inversion_timesteps(DIFFUSION, 25), leading_timesteps(25)):
+        inversion = Inversion.begun(DIFFUSION, pictures, timesteps)
+        while not inversion.is_done:
+            inversion.step(nearly)
+        spread.append(inversion.sample.std().item())
+    assert 0.8 < spread[0] < 1.5
+    assert spread[1] > 5
 
 
 def test_a_restored_walk_goes_on(noise):

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engines.diffusion.process import Diffusion, leading_timesteps, spaced_timesteps
-from engines.unclip.decoder import Decoder, Projections, guidance_weights, guided
+from engines.unclip.decoder import Decoder, Projections, changing, guidance_weights, guided
 
 KINDS = ("karlo", "pocket")
 
@@ -163,6 +163,21 @@ def test_settings_and_embedding_may_change_on_the_way(decoder, texts, z, sample)
     assert not torch.allclose(guided, turned)
     fixed = decoder.conditioned(-z, text, null, image_scale=4.0, text_scale=4.0)(sample, 400)
     assert torch.equal(turned, fixed)
+
+
+@torch.no_grad()
+def test_of_a_change_as_much_is_painted_as_is_asked(decoder, texts, z, sample):
+    decoder, null = decoder("karlo"), texts(1, seed=9)
+    changed = z.flip(0)
+
+    def unguided(embeddings):
+        return decoder.conditioned(embeddings, null, null, image_scale=1.0, text_scale=1.0)
+
+    own, other = (unguided(embeddings)(sample, 400) for embeddings in (z, changed))
+    for scale in (0.0, 1.0, 2.5):
+        found = changing(unguided, changed, z, lambda scale=scale: scale)(sample, 400)
+        torch.testing.assert_close(found[:, :3], own[:, :3] + scale * (other - own)[:, :3])
+        torch.testing.assert_close(changing(unguided, z, z, scale)(sample, 400)[:, :3], own[:, :3])
 
 
 @pytest.mark.parametrize("kind", KINDS)

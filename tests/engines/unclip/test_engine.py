@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from engines.base import EngineError, LiveSettings
-from engines.diffusion.process import leading_timesteps
+from engines.diffusion.walk import Inversion, inversion_timesteps
 from engines.images import as_tensor
 from engines.state_file import load_state, save_state
 from engines.unclip.embeddings import interpolate, mix, slerp, text_diff
@@ -138,9 +138,11 @@ def test_kept_noise_leads_back_to_the_picture(engine, model, picture):
     decoder = model.decoder
     sample = decoder.samples(as_tensor(np.asarray(Image.open(picture())))[None] * 2 - 1)
     predict = decoder.conditioned(run._seen[0], run._null, run._null, image_scale=1.0, text_scale=1.0)
-    *_, found = decoder.diffusion.ddim_inversion(predict, sample, leading_timesteps(3))
+    timesteps = inversion_timesteps(decoder.diffusion, 3)
+    begun = Inversion.begun(decoder.diffusion, sample, timesteps).sample
+    *_, found = decoder.diffusion.ddim_inversion(predict, begun, timesteps)
     torch.testing.assert_close(run._inversion.sample, found.sample)
-    *_, end = decoder.diffusion.ddim(predict, found.sample, leading_timesteps(3), generator=torch.Generator())
+    *_, end = decoder.diffusion.ddim(predict, found.sample, timesteps, generator=torch.Generator())
     torch.testing.assert_close(run._walk.sample[:1], end.sample)
     assert torch.equal(run._walk.sample[0], run._walk.sample[1])
     assert frame.image.shape == frame.before.shape == (8, 16, 3)
@@ -193,6 +195,16 @@ def test_a_picture_along_a_difference_of_words(engine, model, picture):
     expected = [text_diff(run._seen[0], words[:1], words[1:], theta) for theta in (0, 0.2, 0.4)]
     torch.testing.assert_close(run._z, torch.cat(expected))
     assert frame.status == "From the picture to θ = 0.4."
+
+
+def test_only_what_is_turned_is_guided(engine, picture):
+    """The first picture of the row, which is not turned, is the same one at any scale; the last one is not."""
+    values = {"operation": "textdiff", "picture_1": picture(), "prompt": "snow", "num_pictures": 2, "upsample": False}
+    plain, strong = (last(engine(), **values, theta_scale=scale).image for scale in (1.0, 6.0))
+    assert np.abs(plain[:, :8].astype(int) - strong[:, :8]).max() <= 1
+    assert not np.array_equal(plain[:, 8:], strong[:, 8:])
+    for other in ({"edit_scale": 4.0}, {"guidance_scale": 4.0}):
+        assert np.array_equal(plain, last(engine(), **values, theta_scale=1.0, **other).image)
 
 
 def test_components_are_added_one_by_one(engine, model, picture):
