@@ -6,7 +6,8 @@
 * distance: Fréchet distance in the judge's features (arXiv 1706.08500) between pictures of captions of the world and
   the true pictures; and the mean cosine of the priors' embeddings with those of the true pictures.
 * reconstruction: peak signal-to-noise ratio of pictures after DDIM inversion and sampling without noise.
-* text differences: portraits that lack an attribute, turned by so much. Reached and kept as in `benchmarks.edits`.
+* text differences: portraits that lack an attribute, turned by so much along a difference of words, or of what the
+  diffusion prior expects of them. Reached and kept as in `benchmarks.edits`.
 * interpolations: pairs of portraits that differ in an attribute. Rising: its probability rises by more than RISE from
   end to end. Monotone: it does so and never falls by more than SLACK on the way.
 * time: from the beginning to the first frame of the decoder, and to the enlarged picture.
@@ -37,8 +38,8 @@ from engines.diffusion.process import Predict, spaced_timesteps
 from engines.diffusion.walk import Inversion, inversion_timesteps
 from engines.images import as_pixels
 from engines.unclip.decoder import changing
-from engines.unclip.embeddings import interpolate, slerp, text_diff
-from engines.unclip.engine import UnCLIP
+from engines.unclip.embeddings import interpolate, slerp, text_diff, unit
+from engines.unclip.engine import AVERAGED, UnCLIP
 from engines.unclip.model import OpenClipReader, UnCLIPModel
 from engines.unclip.settings import UnCLIPSettings
 from engines.unclip.text import TextCondition
@@ -160,6 +161,14 @@ class Painter:
         """(N, 3, 64, 64) in [0, 1] → embeddings."""
         return self.model.clip.encoder.encode_image(pictures)
 
+    def compared(self, prompt: str, base: str, kind: str) -> Tensor:
+        """(2, d): what the texts are to CLIP, or what the diffusion prior expects of them, as the engine compares."""
+        texts = self.model.clip.texts([prompt, base])
+        if kind == "words":
+            return texts.embedding
+        drawn = self.embeddings(texts.repeated(AVERAGED), "diffusion", 0)
+        return unit(drawn.unflatten(0, (-1, AVERAGED)).mean(1))
+
     def with_settings(self, **values) -> Painter:
         return Painter(self.models, {**self.values, **values})
 
@@ -274,30 +283,30 @@ class Portraitist:
         return self.meter(pictures)[edit.attribute].softmax(1)[:, place]
 
 
-def differences(painter: Painter, count: int) -> None:
-    """All attributes at each θ, and each at the θ at which most of them are reached together."""
+def differences(painter: Painter, count: int, kind: str) -> None:
+    """All attributes at each θ, and each at the θ at which most of them are reached together. kind: of difference."""
     people = Portraitist()
     table: dict[str, list[tuple[float, float]]] = {}
     for edit in EDITS:
         pictures = people.without(edit, count)
-        words = painter.model.clip.texts([edit.prompt, edit.neutral]).embedding
+        told, base = painter.compared(edit.prompt, edit.neutral, kind).split(1)
         z = painter.seen(pictures)
         noise = torch.cat([painter.inverted(z[part], pictures[part]) for part in rounds(len(z))])
         scores = []
         for theta in THETAS:
-            turned = text_diff(z, words[:1].expand_as(z), words[1:].expand_as(z), theta)
+            turned = text_diff(z, told.expand_as(z), base.expand_as(z), theta)
             made = torch.cat([painter.of_noise(noise[p], turned[p], z[p]) for p in rounds(len(z))])
             scores.append(people.score(edit, pictures, made))
         table[edit.name] = scores
     means = np.array(list(table.values())).mean(0)
     for theta, (reached, kept) in zip(THETAS, means, strict=True):
-        row = {"text differences": theta, "faces": count * len(EDITS)}
+        row = {"text differences": theta, "between": kind, "faces": count * len(EDITS)}
         print(json.dumps({**row, "reached": round(reached, 3), "kept": round(kept, 3)}), flush=True)
     best = int(means[:, 0].argmax())
     for name, scores in table.items():
         reached, kept = scores[best]
-        row = {"text difference": name, "theta": THETAS[best], "reached": round(reached, 3), "kept": round(kept, 3)}
-        print(json.dumps(row), flush=True)
+        row = {"text difference": name, "between": kind, "theta": THETAS[best]}
+        print(json.dumps({**row, "reached": round(reached, 3), "kept": round(kept, 3)}), flush=True)
 
 
 def interpolations(painter: Painter, count: int) -> None:
@@ -390,11 +399,11 @@ def main() -> None:
     if options.sheets:
         options.sheets.mkdir(parents=True, exist_ok=True)
     prompts = [*read_prompts()[: options.prompts], *read_prompts(REPHRASED)[: options.prompts]]
-    parts: dict[str, Callable[[], None]] = {
+    parts: dict[str, Callable[[], object]] = {
         "prompts": lambda: of_prompts(painter, prompts, options.sheets),
         "distances": lambda: distances(painter, options.pictures),
         "reconstructions": lambda: reconstructions(painter, options.reconstructed),
-        "differences": lambda: differences(painter, options.faces),
+        "differences": lambda: [differences(painter, options.faces, kind) for kind in ("words", "prior")],
         "interpolations": lambda: interpolations(painter, options.faces),
         "time": lambda: timing(models),
     }

@@ -22,7 +22,7 @@ from engines.diffusion.process import Predict, spaced_timesteps
 from engines.diffusion.walk import Inversion, Walk, inversion_timesteps
 from engines.images import as_sheet, as_tensor, load_picture, padded_square, resized
 from engines.unclip.decoder import changing
-from engines.unclip.embeddings import interpolate, mix, slerp, text_diff
+from engines.unclip.embeddings import interpolate, mix, slerp, text_diff, unit
 from engines.unclip.model import UnCLIPModel
 from engines.unclip.prior import PriorWalk
 from engines.unclip.settings import UnCLIPSettings, split_labels
@@ -37,6 +37,8 @@ PREVIEW_EVERY, PREVIEW_LEVEL = 5, 0.9
 """Steps of a prior between two looks at its candidates, and the share of the timesteps at which the decoder takes one:
 at the last ones there is nothing but noise to see.
 """
+AVERAGED = 4
+"""Draws of a prior for either of two texts, of whose difference chance shall have no part."""
 NAMES = {"diffusion": "diffusion prior", "autoregressive": "autoregressive prior", "none": "no prior"}
 
 
@@ -128,7 +130,7 @@ class UnCLIP(Engine):
 
     def _embeds(self, now: UnCLIPSettings) -> list:
         """What a prior's work is begun with."""
-        draws = now.num_pictures if now.operation == "generate" else 1
+        draws = {"generate": now.num_pictures, "textdiff": AVERAGED}.get(now.operation, 1)
         if not now.texts:
             return []
         return [list(now.texts), list(now.priors), draws, now.prior_steps, now.num_candidates, now.seed]
@@ -336,8 +338,8 @@ class UnCLIP(Engine):
                 first, second = self._ends(now)
                 return torch.cat([interpolate(first, second, theta) for theta in self._positions(now)])
             case "textdiff":
-                words = self._texts(now.prompt, now.base_prompt).embedding
-                return torch.cat([text_diff(self._seen[0], words[:1], words[1:], t) for t in self._thetas(now)])
+                told, base = self._compared(now).split(1)
+                return torch.cat([text_diff(self._seen[0], told, base, theta) for theta in self._thetas(now)])
             case "pca":
                 z = (self._seen or [self._drawn[now.priors[0]][0, :1]])[0]
                 return torch.cat([self._model.reconstruct(z, int(count)) for count in now.components.split()])
@@ -362,6 +364,12 @@ class UnCLIP(Engine):
         drawn = list(self._drawn[now.priors[0]][:, :1].flatten(0, 1)[:, None]) if now.texts else []
         first = self._seen[0] if now.picture_1 else drawn.pop(0)
         return first, self._seen[-1] if now.picture_2 else drawn.pop(0)
+
+    def _compared(self, now: UnCLIPSettings) -> Tensor:
+        """(2, d): of the prompt and of what it is compared with."""
+        if now.texts:
+            return unit(self._drawn[now.priors[0]].mean(1))
+        return self._texts(now.prompt, now.base_prompt).embedding
 
     def _positions(self, now: UnCLIPSettings) -> list[float]:
         return _steps_to(1.0, now.num_pictures) if now.num_pictures > 1 else [now.position]
@@ -436,7 +444,8 @@ class UnCLIP(Engine):
         if stage == "prior" and self._candidates is not None and self._embedded == self._embeds(now):
             name, shown = NAMES[now.priors[min(len(self._drawn), len(now.priors) - 1)]], self._candidates
             status = f"The {name} looks for an embedding: its candidates, the best first."
-            return View(lambda: shown, len(shown), decoder.size, self._embedded[4], status)
+            columns = self._embedded[4] if now.operation == "generate" else len(shown) // len(now.texts)
+            return View(lambda: shown, len(shown), decoder.size, columns, status)
         if stage == "inversion" and self._inversion is not None and self._noised == [now.num_steps]:
             look, count = partial(decoder.pictures, self._inversion.sample), len(self._seen)
             return View(look, count, decoder.size, count, "Finding the noise that leads to the picture.")

@@ -80,6 +80,11 @@ class UnCLIPSettings(EngineSettings):
         0.35, label="Amount of change", group="Way", live=True, minimum=0, maximum=1, step=0.01,
         help="For textdiff: θ, how far the embedding is turned. Published: 0.25 to 0.5. Several pictures lead there.",
     )  # fmt: skip
+    difference: Literal["words", "prior"] = setting(
+        "words", label="Difference between", group="Way", live=True,
+        help="For textdiff: words: what CLIP makes of the two texts, as published. prior: the pictures that the prior "
+        "expects of them, which lie where pictures lie.",
+    )  # fmt: skip
     theta_scale: float = setting(
         3.0, label="Guidance by the change", group="Way", live=True, minimum=0, maximum=10, step=0.1,
         help="For textdiff with kept noise: how much what θ turned is painted. 1 is none, as published.",
@@ -201,6 +206,8 @@ class UnCLIPSettings(EngineSettings):
     def texts(self) -> tuple[str, ...]:
         """What a prior has to find embeddings for."""
         first, second = self.prompt.strip(), self.second_prompt.strip()
+        if self.operation == "textdiff" and self.difference == "prior":
+            return first, self.base_prompt.strip()
         wanted = {
             "generate": (first, second),
             "interpolate": ("" if self.picture_1 else first, "" if self.picture_2 else second),

@@ -16,7 +16,7 @@ NEEDS = {
     "generate": {"prompt", "picture-1", "picture-2", "second-prompt"},
     "variations": {"picture-1", "invert"},
     "interpolate": {"prompt", "picture-1", "picture-2", "second-prompt", "position", "invert"},
-    "textdiff": {"prompt", "picture-1", "base-prompt", "theta", "theta-scale", "invert"},
+    "textdiff": {"prompt", "picture-1", "base-prompt", "difference", "theta", "theta-scale", "invert"},
     "pca": {"prompt", "picture-1", "components"},
     "probe": {"picture-1", "attack", "labels"},
 }

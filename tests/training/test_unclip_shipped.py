@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engines.diffusion.process import leading_timesteps
+from engines.diffusion.walk import Inversion, inversion_timesteps
 from training.worlds.captioned import CaptionedWorld
 from training.worlds.emoji import sprite_atlas
 from training.worlds.subjects import load_subjects
@@ -44,10 +44,14 @@ def test_a_prior_finds_the_embedding_of_the_picture_a_caption_is_of(model, world
 @torch.no_grad()
 def test_a_picture_comes_back_from_its_noise(model, world):
     pictures = world[0][:4]
-    decoder, null, timesteps = model.decoder, model.clip.texts([""]), leading_timesteps(50)
+    decoder, null = model.decoder, model.clip.texts([""])
+    timesteps = inversion_timesteps(decoder.diffusion, 50)
     z = model.clip.encoder.encode_image(pictures)
     predict = decoder.conditioned(z, null, null, image_scale=1.0, text_scale=1.0)
-    *_, noise = decoder.diffusion.ddim_inversion(predict, decoder.samples(pictures * 2 - 1), timesteps)
-    *_, back = decoder.diffusion.ddim(predict, noise.sample, timesteps, eta=0.0, generator=torch.Generator())
+    inversion = Inversion.begun(decoder.diffusion, decoder.samples(pictures * 2 - 1), timesteps)
+    while not inversion.is_done:
+        inversion.step(predict)
+    assert 0.8 < inversion.sample.std() < 1.2
+    *_, back = decoder.diffusion.ddim(predict, inversion.sample, timesteps, eta=0.0, generator=torch.Generator())
     shown = decoder.pictures(back.sample) / 2 + 0.5
     assert -10 * (shown - pictures).square().mean().log10() > 21.5

@@ -29,6 +29,7 @@ def build(context: Context) -> Session:
         with gr.Column(elem_classes="card-box"):
             with _on("textdiff"):
                 controls.one("base_prompt")
+                controls.one("difference")
                 controls.one("theta")
                 controls.one("theta_scale")
             with _on("interpolate", "generate"):

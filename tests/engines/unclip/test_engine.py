@@ -12,8 +12,8 @@ from engines.base import EngineError, LiveSettings
 from engines.diffusion.walk import Inversion, inversion_timesteps
 from engines.images import as_tensor
 from engines.state_file import load_state, save_state
-from engines.unclip.embeddings import interpolate, mix, slerp, text_diff
-from engines.unclip.engine import UnCLIP
+from engines.unclip.embeddings import interpolate, mix, slerp, text_diff, unit
+from engines.unclip.engine import AVERAGED, UnCLIP
 from engines.unclip.settings import UnCLIPSettings
 from engines.unclip.upsampler import KARLO_7
 
@@ -195,6 +195,31 @@ def test_a_picture_along_a_difference_of_words(engine, model, picture):
     expected = [text_diff(run._seen[0], words[:1], words[1:], theta) for theta in (0, 0.2, 0.4)]
     torch.testing.assert_close(run._z, torch.cat(expected))
     assert frame.status == "From the picture to θ = 0.4."
+
+
+@pytest.mark.parametrize("base", ["a house", ""])
+def test_a_picture_along_a_difference_of_what_the_prior_expects(engine, model, picture, base):
+    run = engine()
+    values = {"operation": "textdiff", "picture_1": picture(), "prompt": "a snowy house", "base_prompt": base}
+    last(run, **values, difference="prior", num_pictures=2, theta=0.4, upsample=False)
+    drawn = run._drawn["diffusion"]
+    assert drawn.shape[:2] == (2, AVERAGED)
+    assert not torch.equal(drawn[:, 0], drawn[:, 1])
+    told, expected_base = unit(drawn.mean(1)).split(1)
+    torch.testing.assert_close(run._z[1:], text_diff(run._seen[0], told, expected_base, 0.4))
+
+
+def test_what_words_are_compared_by_may_change(engine, picture):
+    values = {"operation": "textdiff", "picture_1": picture(), "prompt": "snow", "upsample": False}
+    live = LiveSettings(settings(**values))
+    frames = engine().run(live.current, live)
+    by_words = rested(frames).image
+    live.update(difference="prior")
+    by_prior = rested(frames).image
+    assert np.array_equal(by_prior, last(engine(), **values, difference="prior").image)
+    assert not np.array_equal(by_prior, by_words)
+    live.update(difference="words")
+    assert np.array_equal(rested(frames).image, by_words)
 
 
 def test_only_what_is_turned_is_guided(engine, picture):
