@@ -367,7 +367,7 @@ def sheets_of(models: Models, folder: Path) -> None:
             "interpolate": {"operation": "interpolate", "picture_1": files["one"], "picture_2": files["other"],
                             "num_pictures": 8},
             "textdiff": {"operation": "textdiff", "picture_1": files["one"], "prompt": "face with glasses",
-                         "base_prompt": "face", "num_pictures": 8, "theta": 0.5},
+                         "base_prompt": "face", "num_pictures": 8},
             "pca": {"operation": "pca", "picture_1": files["thing"]},
             "probe": {"operation": "probe", "picture_1": files["thing"], "num_pictures": 8},
         }  # fmt: skip
