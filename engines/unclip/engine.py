@@ -69,7 +69,6 @@ class UnCLIP(Engine):
         self._prior: PriorWalk | None = None
         self._candidates: Tensor | None = None
         self._cosine: float | None = None
-        self._noised: list | None = None
         self._inversion: Inversion | None = None
         self._painted: list | None = None
         self._looked: list | None = None
@@ -161,7 +160,7 @@ class UnCLIP(Engine):
             return ""
         if self._embeds(now) and not self._is_embedded(now):
             return "prior"
-        if now.keeps_noise and not (self._noised == [now.num_steps] and self._inversion.is_done):
+        if now.keeps_noise and not (self._is_inverted_along(now) and self._inversion.is_done):
             return "inversion"
         if not self._is_painted(now):
             return "decoder"
@@ -188,8 +187,7 @@ class UnCLIP(Engine):
             is_begun = self._embedded == self._embeds(now) and self._prior is not None
             left += self._prior.left + sum(steps[len(self._drawn) + 1 :]) if is_begun else sum(steps)
         if stage in ("prior", "inversion") and now.keeps_noise:
-            is_begun = self._noised == [now.num_steps]
-            left += self._inversion.left if is_begun else len(self._timesteps(now)) - 1
+            left += self._inversion.left if self._is_inverted_along(now) else len(self._timesteps(now)) - 1
         if stage == "decoder":
             goes_on = self._painted == self._paints(now) and self._walk is not None and self._walk.left
             left += self._walk.left if goes_on else len(self._timesteps(now))
@@ -263,12 +261,15 @@ class UnCLIP(Engine):
     @torch.no_grad()
     def _invert(self, now: UnCLIPSettings) -> None:
         decoder = self._model.decoder
-        if self._noised != [now.num_steps]:
+        if not self._is_inverted_along(now):
             pictures = [as_tensor(picture)[None].to(self._device) * 2 - 1 for picture in self._pictures]
             samples = torch.cat([decoder.samples(picture) for picture in pictures])
-            self._noised = [now.num_steps]
             self._inversion = Inversion.begun(decoder.diffusion, samples, self._timesteps(now))
         self._inversion.step(self._unguided(self._model.noised(torch.cat(self._seen))))
+
+    def _is_inverted_along(self, now: UnCLIPSettings) -> bool:
+        """Whether the inversion that was begun is the one that is wanted."""
+        return self._inversion is not None and self._inversion.timesteps == self._timesteps(now)
 
     def _unguided(self, z: Tensor) -> Predict:
         """What the decoder makes of embeddings alone, (N, d), as `UnCLIPModel.noised` gave them."""
@@ -446,7 +447,7 @@ class UnCLIP(Engine):
             status = f"The {name} looks for an embedding: its candidates, the best first."
             columns = self._embedded[4] if now.operation == "generate" else len(shown) // len(now.texts)
             return View(lambda: shown, len(shown), decoder.size, columns, status)
-        if stage == "inversion" and self._inversion is not None and self._noised == [now.num_steps]:
+        if stage == "inversion" and self._is_inverted_along(now):
             look, count = partial(decoder.pictures, self._inversion.sample), len(self._seen)
             return View(look, count, decoder.size, count, "Finding the noise that leads to the picture.")
         if self._walk is None:
@@ -504,7 +505,6 @@ class UnCLIP(Engine):
             "prior": None if self._prior is None else list(self._prior.scales),
             "candidates": None if self._candidates is None else self._candidates.clone().cpu(),
             "cosine": self._cosine,
-            "noised": self._noised,
             "inversion": self._inversion and self._inversion.state_dict(),
             "painted": self._painted,
             "looked": self._looked,
@@ -525,8 +525,8 @@ class UnCLIP(Engine):
         try:
             self._step, self._cosine, self._guided_by = state["step"], state["cosine"], state["guided_by"]
             self._drawn = {name: z.to(self._device) for name, z in state["drawn"].items()}
-            self._embedded, self._noised = state["embedded"], state["noised"]
-            self._painted, self._looked, self._probed = state["painted"], state["looked"], state["probed"]
+            self._embedded, self._painted = state["embedded"], state["painted"]
+            self._looked, self._probed = state["looked"], state["probed"]
             self._candidates, self._z = (
                 value if value is None else value.to(self._device) for value in (state["candidates"], state["z"])
             )
