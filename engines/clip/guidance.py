@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.clip.augment import apply_views, identity_views
 from engines.clip.encoder import ClipEncoder
 from engines.clip.prompts import parse_prompt
+from engines.errors import EngineError
 from engines.images import resized
 from engines.vector import composite
 from engines.zoo import Models

@@ -11,10 +11,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from engines.base import EngineError, EngineSettings, setting
 from engines.clip.guidance import KNOWN_WORDS
 from engines.clip.prompts import MAX_PROMPT, parse_prompt
 from engines.colors import parse_color, parse_palette
+from engines.errors import EngineError
+from engines.settings import EngineSettings, setting
 
 __all__ = ["REFERENCE_SIDE", "CLIPDrawSettings", "parse_stroke_numbers"]
 
@@ -241,7 +242,7 @@ def parse_stroke_numbers(text: str) -> list[int]:
     for part in filter(None, re.split(r"[\s,;]+", text.strip())):
         match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part)
         if not match:
-            raise EngineError(f"'{part[:20]}' is not a stroke number; write them like 0-15, 20.")
+            raise EngineError("'{part}' is not a stroke number; write them like 0-15, 20.", part=part[:20])
         first, last = int(match[1]), int(match[2] or match[1])
         numbers.extend(range(first, last + 1))
     return numbers

@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from engines.base import EngineError, EngineSettings, setting
 from engines.dreamstyler.prompts import normalize, split_at_place
 from engines.dreamstyler.stages import stage_of_timestep
 from engines.dreamstyler.styles import MAX_STAGES, stage_shares
+from engines.errors import EngineError
+from engines.settings import EngineSettings, setting
 
 __all__ = ["NO_STYLE", "SHELF", "DreamStylerSettings"]
 

@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.base import EngineError, Frame, LiveSettings, setting
 from engines.clip.templates import sentences
+from engines.engine import Frame
+from engines.errors import EngineError
+from engines.settings import LiveSettings, setting
 from engines.styleclip.directions import (
     automatic_beta,
     beta_keeping,
@@ -120,7 +122,7 @@ def _parse_edit(part: str) -> Edit:
         return edit
     except ValueError:
         raise EngineError(
-            f"Setting 'edits': '{part[:60]}' is no edit; write it like: face > face with glasses @ 4, auto."
+            "Setting 'edits': '{part}' is no edit; write it like: face > face with glasses @ 4, auto.", part=part[:60]
         ) from None
 
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.images import resized
 
 __all__ = [
@@ -74,8 +74,10 @@ def reference_clip_input(pictures: Tensor) -> Tensor:
     side = pictures.shape[-1]
     if pictures.shape[-2] != side or side % 32:
         raise EngineError(
-            f"The reference's view of a picture needs a square with a side that is a multiple of 32 (got "
-            f"{side} × {pictures.shape[-2]}); choose the other preprocessing."
+            "The reference's view of a picture needs a square with a side that is a multiple of 32 (got "
+            "{side} × {shape}); choose the other preprocessing.",
+            side=side,
+            shape=pictures.shape[-2],
         )
     square = side // 32
     starts = torch.arange(REFERENCE_SIZE, device=pictures.device)[:, None] * square

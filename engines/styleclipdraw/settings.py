@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from engines.base import setting
 from engines.clipdraw import CLIPDrawSettings
+from engines.settings import setting
 from engines.style import NO_SWATCH, SWATCHES, Mapping, Swatch, SwatchOrNone
 
 __all__ = ["StyleCLIPDrawSettings"]

@@ -18,9 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.base import EngineError, Frame, LiveSettings
 from engines.clip.guidance import ClipGuide
+from engines.engine import Frame
+from engines.errors import EngineError
 from engines.images import as_sheet
+from engines.settings import LiveSettings
 from engines.styleclip.face import FaceEngine, latent_of_seed
 from engines.styleclip.optimization import clip_input
 from engines.stylegan2 import Generator, GeneratorConfig, save_generator
@@ -45,7 +47,7 @@ class StyleGANNada(FaceEngine):
     title: ClassVar[str] = "StyleGAN-NADA"
     summary: ClassVar[str] = "Adapt a whole generator to another domain by words or by a few pictures."
     Settings: ClassVar[type[StyleGANNadaSettings]] = StyleGANNadaSettings
-    makes: ClassVar[str] = "generator"
+    artifact: ClassVar[str] = "generator"
 
     def __init__(self, models):
         super().__init__(models)
@@ -271,7 +273,7 @@ class StyleGANNada(FaceEngine):
         try:
             self._loaded, self._walked = state["training"], state["walked"]
         except KeyError:
-            raise EngineError(f"The saved state is not one of {self.title}; choose another one.") from None
+            raise EngineError("The saved state is not one of {title}; choose another one.", title=self.title) from None
 
 
 # ---------------------------------------------------------------------------------------------- sheets and walks

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from engines.base import setting
+from engines.settings import setting
 from engines.style import NO_SWATCH, SWATCHES, SwatchOrNone
 from engines.styleclip.face import FaceSettings
 from engines.stylegan_nada.delta import Method, Strengths

@@ -24,9 +24,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.clip.encoder import ClipEncoder
 from engines.clip.templates import sentences
+from engines.errors import EngineError
 from engines.images import load_picture, middle_square
 from engines.styleclip.optimization import clip_input
 from engines.stylegan2 import Generator

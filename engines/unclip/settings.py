@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from engines.base import EngineSettings, setting
+from engines.settings import EngineSettings, setting
 
 __all__ = ["COMPARED", "UnCLIPSettings", "split_labels"]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from engines.base import EngineError
 from engines.clip.encoder import ClipEncoder, load_checkpoint
+from engines.errors import EngineError
 from engines.faces.e4e import Encoder, load_encoder
 from engines.faces.identity import IdentityNetwork, load_identity
 from engines.style.features import StyleEncoder
@@ -47,7 +47,7 @@ class Models:
 
     def __init__(self, family: Family = "pocket", device: str = "auto"):
         if family not in ("pocket", "full"):
-            raise EngineError(f"There is no model family '{family}'; choose 'pocket' or 'full'.")
+            raise EngineError("There is no model family '{family}'; choose 'pocket' or 'full'.", family=family)
         self.family, self.device = family, resolve_device(device)
         self.used: list[dict[str, str]] = []
 
@@ -187,7 +187,7 @@ class Models:
 
 def resolve_device(device: str) -> torch.device:
     if device not in ("auto", "cpu", "cuda"):
-        raise EngineError(f"There is no device '{device}'; choose 'auto', 'cpu' or 'cuda'.")
+        raise EngineError("There is no device '{device}'; choose 'auto', 'cpu' or 'cuda'.", device=device)
     if device == "cuda" and not torch.cuda.is_available():
         raise EngineError("This machine has no CUDA device; choose 'cpu' or 'auto' as the device.")
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
@@ -366,15 +366,17 @@ def _release_file(entry: CatalogueEntry) -> Path:
 
 def _unreachable(entry: CatalogueEntry, error: Exception) -> EngineError:
     return EngineError(
-        f"The model {entry.name} could not be downloaded ({type(error).__name__}); "
-        "check the connection and try again, or choose the Pocket models, which need none."
+        "The model {model} could not be downloaded ({reason}); check the connection and try again, "
+        "or choose the Pocket models, which need none.",
+        model=entry.name,
+        reason=type(error).__name__,
     )
 
 
 def _check(entry: CatalogueEntry, weights: Path, sha256: str) -> None:
     if file_sha256(weights) != sha256:
         weights.resolve().unlink()
-        raise EngineError(f"The download of {entry.name} is damaged and was removed; try again.")
+        raise EngineError("The download of {model} is damaged and was removed; try again.", model=entry.name)
 
 
 def file_sha256(path: Path) -> str:
