@@ -116,7 +116,7 @@ class EngineSettings(BaseModel):
         try:
             return cls.model_validate(cls._with_present_names(values))
         except ValidationError as error:
-            raise _explain(error, cls) from None
+            raise _explain(error) from None
 
     @classmethod
     def specs(cls) -> list[SettingSpec]:
@@ -202,9 +202,9 @@ _REASONS = {
 """Error type of pydantic → sentence."""
 
 
-def _explain(error: ValidationError, settings: type[EngineSettings]) -> EngineError:
+def _explain(error: ValidationError) -> EngineError:
     first = error.errors()[0]
-    name = str(first["loc"][0]) if first["loc"] else ""
+    name = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         return EngineError("There is no setting '{name}'.", name=name)
     template = _REASONS.get(first["type"], "Setting '{name}' cannot be {value}; choose another value.")

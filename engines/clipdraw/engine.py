@@ -157,7 +157,7 @@ class CLIPDraw(Engine):
 
     def _prepare(self, settings: CLIPDrawSettings) -> None:
         self._device = self.models.device
-        self._guide = ClipGuide.load(self.models, settings.clip_models)
+        self._guide = ClipGuide.load(self.models.clip, settings.clip_models)
         self._backend = resolve_backend(self._device)
         self._guidance_size = self._size(settings, self._guidance_side(settings))
         self._region = self._load_region(settings)

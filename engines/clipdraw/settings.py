@@ -220,19 +220,21 @@ class CLIPDrawSettings(EngineSettings):
     @model_validator(mode="after")
     def _check(self) -> CLIPDrawSettings:
         if not parse_prompt(self.prompt) and not self.image_prompt:
-            raise ValueError("Setting 'prompt' is empty; type what to draw.")
+            raise EngineError("Setting 'prompt' is empty; type what to draw.")
         _attempt("negative_prompt", parse_prompt, self.negative_prompt)
         _attempt("background", parse_color, self.background)
         _attempt("ink", parse_color, self.ink)
         if not _attempt("palette", parse_palette, self.palette):
-            raise ValueError("Setting 'palette' has no colour; write some like #1d3557 #e63946.")
+            raise EngineError("Setting 'palette' has no colour; write some like #1d3557 #e63946.")
         _attempt("locked_strokes", parse_stroke_numbers, self.locked_strokes)
         for low, high in (("min_width", "max_width"), ("crop_min", "crop_max")):
             if getattr(self, low) > getattr(self, high):
-                raise ValueError(f"Setting '{low}' is larger than '{high}'; make it smaller.")
+                raise EngineError("Setting '{low}' is larger than '{high}'; make it smaller.", low=low, high=high)
         for kind in ("image", "svg"):
             if self.init == kind and not getattr(self, f"init_{kind}"):
-                raise ValueError(f"Setting 'init_{kind}' is empty; choose a file to begin with, or begin at random.")
+                raise EngineError(
+                    "Setting 'init_{kind}' is empty; choose a file to begin with, or begin at random.", kind=kind
+                )
         return self
 
 
@@ -252,4 +254,4 @@ def _attempt(name: str, parse, text: str):
     try:
         return parse(text)
     except EngineError as error:
-        raise ValueError(f"Setting '{name}': {error}") from None
+        raise EngineError("Setting '{name}': {reason}", name=name, reason=error) from None

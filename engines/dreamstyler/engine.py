@@ -269,7 +269,7 @@ class DreamStyler(Engine):
         pictures = self._model.pictures(latents)
         if len(pictures) == 1:
             return as_pixels(pictures[0])
-        critic = ClipGuide.load(self.models, "")
+        critic = ClipGuide.load(self.models.clip, "")
         shown = critic.text_target("prompt", without_style(self._prompt(now)), 1.0, known_words=KNOWN_WORDS)
         return as_pixels(critic.favourite(pictures, [shown]))
 

@@ -26,6 +26,7 @@ from engines.styleclip.directions import (
     text_relevance,
 )
 from engines.styleclip.face import FaceEngine, FaceSettings, to_pixels
+from engines.styleclip.loading import find_relevance, relevance_file
 from engines.styleclip.relevance import (
     RelevanceEstimates,
     RelevanceTable,
@@ -161,9 +162,9 @@ class StyleCLIPDirections(FaceEngine):
         self._relevance: dict[tuple[str, str, bool], Tensor] = {}
         self._fs3: Tensor | None = None
         self._show_face()
-        table = self.models.relevance(self._generator, self._encoder)
+        table = find_relevance(self.models, self._generator, self._encoder)
         if table is None:
-            file = self.models.relevance_file(self._generator, self._encoder)
+            file = relevance_file(self._generator, self._encoder)
             self._estimates = RelevanceEstimates(file.with_suffix(".estimates.safetensors"))
             self._statistics = self._estimates.statistics(self._device) or style_statistics(self._generator)
             if settings.exact_relevance and not settings.relevance_table:

@@ -21,6 +21,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from engines.clip.encoder import ClipEncoder
+from engines.clip.losses import clip_distance, clip_input
 from engines.engine import Frame
 from engines.errors import EngineError
 from engines.faces.identity import IdentityNetwork, identity_loss
@@ -41,7 +42,6 @@ from engines.styleclip.mapper import (
     mapper_of,
     save_mapper,
 )
-from engines.styleclip.optimization import clip_distance, clip_input
 from engines.styleclip.ranger import Ranger
 from engines.stylegan2 import Generator, is_torgb
 
@@ -142,9 +142,9 @@ class StyleCLIPMapperSettings(PersonSettings):
     @model_validator(mode="after")
     def _check(self) -> StyleCLIPMapperSettings:
         if self.wants_training and not self.prompt.strip():
-            raise ValueError("Setting 'prompt' is empty; write what to train a mapper for, or choose a trained edit.")
+            raise EngineError("Setting 'prompt' is empty; write what to train a mapper for, or choose a trained edit.")
         if self.space == "S" and self.no_fine:
-            raise ValueError("Setting 'no_fine' is for mappers of W+; choose that space or allow the fine level.")
+            raise EngineError("Setting 'no_fine' is for mappers of W+; choose that space or allow the fine level.")
         return self
 
     @property

@@ -15,6 +15,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from engines.clip.encoder import ClipEncoder
+from engines.clip.losses import REFERENCE_SIZE, clip_distance, clip_input, reference_clip_input
 from engines.clip.prompts import MAX_PROMPT, parse_prompt
 from engines.engine import Frame
 from engines.errors import EngineError
@@ -22,15 +23,9 @@ from engines.faces.identity import identity_loss
 from engines.settings import LiveSettings, setting
 from engines.styleclip.face import FaceEngine, PersonSettings, identity_of, to_pixels
 from engines.styleclip.mapper import LEVELS, ROWS, Level
-from engines.styleclip.optimization import (
-    REFERENCE_SIZE,
-    clip_distance,
-    clip_input,
-    l2_loss,
-    learning_rate,
-    reference_clip_input,
-)
+from engines.styleclip.optimization import l2_loss
 from engines.stylegan2.generator import Generator
+from engines.stylegan2.schedule import learning_rate
 from engines.stylegan2.style_space import is_torgb
 
 __all__ = ["LatentWalk", "StyleCLIPOptimize", "StyleCLIPOptimizeSettings"]
@@ -272,9 +267,9 @@ class StyleCLIPOptimizeSettings(PersonSettings):
         try:
             parts = parse_prompt(self.prompt)
         except EngineError as error:
-            raise ValueError(f"Setting 'prompt': {error}") from None
+            raise EngineError("Setting 'prompt': {reason}", reason=error) from None
         if not parts:
-            raise ValueError("Setting 'prompt' is empty; type what the face shall be.")
+            raise EngineError("Setting 'prompt' is empty; type what the face shall be.")
         return self
 
     @property

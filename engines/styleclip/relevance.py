@@ -22,10 +22,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from engines.clip.encoder import ClipEncoder
+from engines.clip.losses import clip_input
 from engines.errors import EngineError
 from engines.files import write_bytes
 from engines.styleclip.directions import channel_relevance
-from engines.styleclip.optimization import clip_input
 from engines.stylegan2.generator import Generator
 from engines.stylegan2.style_space import conv_channels, is_torgb, move_conv_channels
 

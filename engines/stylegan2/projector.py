@@ -32,8 +32,8 @@ from torch import Tensor
 from engines.errors import EngineError
 from engines.images import as_tensor
 from engines.style.features import StyleEncoder
-from engines.styleclip.optimization import learning_rate
 from engines.stylegan2.generator import Generator
+from engines.stylegan2.schedule import learning_rate
 
 __all__ = ["Projector", "feature_distance", "latent_std", "row_spread", "target_tensor"]
 

@@ -19,12 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engines.clip.guidance import ClipGuide
+from engines.clip.losses import clip_input
 from engines.engine import Frame
 from engines.errors import EngineError
 from engines.images import as_sheet
 from engines.settings import LiveSettings
 from engines.styleclip.face import FaceEngine, latent_of_seed
-from engines.styleclip.optimization import clip_input
 from engines.stylegan2 import Generator, GeneratorConfig, save_generator
 from engines.stylegan_nada.delta import Domain, Strengths, descendant, differences, load_domain, private_copy, render
 from engines.stylegan_nada.losses import pairwise_distance
@@ -97,7 +97,7 @@ class StyleGANNada(FaceEngine):
 
     def _prepare(self, settings: StyleGANNadaSettings) -> None:
         self._synthesis = private_copy(self._generator)
-        self._guide = ClipGuide.load(self.models, settings.clip_models)
+        self._guide = ClipGuide.load(self.models.clip, settings.clip_models)
         self._identity = None if settings.generator else self.models.identity()
         self._domains: dict[Path, Domain] = {}
         self._faces_of: tuple | None = None

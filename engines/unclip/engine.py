@@ -25,6 +25,7 @@ from engines.images import as_sheet, as_tensor, load_picture, padded_square, res
 from engines.settings import LiveSettings
 from engines.unclip.decoder import changing
 from engines.unclip.embeddings import interpolate, mix, slerp, text_diff, unit
+from engines.unclip.loading import load_unclip
 from engines.unclip.model import UnCLIPModel
 from engines.unclip.prior import PriorWalk
 from engines.unclip.settings import UnCLIPSettings, split_labels
@@ -94,7 +95,7 @@ class UnCLIP(Engine):
     # ------------------------------------------------------------------ preparation
 
     def _prepare(self, settings: UnCLIPSettings) -> None:
-        self._model: UnCLIPModel = self.models.unclip(settings.model)
+        self._model: UnCLIPModel = load_unclip(self.models, settings.model)
         self._texts = lru_cache(lambda *texts: self._model.clip.texts(list(texts)))
         self._null = self._texts("")
         self._said = lru_cache(lambda text: self._model.said([text]))

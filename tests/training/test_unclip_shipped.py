@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from engines.diffusion.walk import Inversion, inversion_timesteps
+from engines.unclip.loading import load_unclip
 from training.worlds.captioned import CaptionedWorld
 from training.worlds.emoji import sprite_atlas
 from training.worlds.subjects import load_subjects
@@ -16,7 +17,7 @@ COUNT = 24
 
 @pytest.fixture(scope="module")
 def model(pocket):
-    return pocket.unclip()
+    return load_unclip(pocket)
 
 
 @pytest.fixture(scope="module")
