@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.worlds.styles import (
+from world.styles import (
     Chance,
     grain_of,
     hue_colour,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from training.worlds.styles import (
+from world.styles import (
     HELD_OUT,
     STYLES,
     Chance,

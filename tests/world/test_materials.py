@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from training.worlds.materials import MATERIALS, RENDERERS, palette, per_cell, render_materials
-from training.worlds.styles import Chance
+from world.materials import MATERIALS, RENDERERS, palette, per_cell, render_materials
+from world.styles import Chance
 
 
 def test_there_are_many_with_names_of_their_own():

@@ -7,9 +7,9 @@ import random
 import pytest
 import torch
 
-from training.worlds.painter import paint
-from training.worlds.portrait_captions import ASKED, WORDS, attribute_phrases, describe
-from training.worlds.portraits import (
+from world.painter import paint
+from world.portrait_captions import ASKED, WORDS, attribute_phrases, describe
+from world.portraits import (
     ATTRIBUTES,
     MEASURES,
     NUMBERS,

@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.worlds.captions import with_article, with_particle
-from training.worlds.emoji import backgrounds, develop, uniform_of
-from training.worlds.styles import Chance, luminance, mix, step
-from training.worlds.subjects import Subject
+from world.captions import with_article, with_particle
+from world.emoji import backgrounds, develop, uniform_of
+from world.styles import Chance, luminance, mix, step
+from world.subjects import Subject
 
 # ------------------------------------------------------------------------------------------------------------ words
 

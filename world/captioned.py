@@ -15,16 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.worlds.captions import caption, is_korean, styled, with_article
-from training.worlds.emoji import uniform_of
-from training.worlds.painter import paint
-from training.worlds.paraphrases import load_paraphrases
-from training.worlds.phrasing import Phrasing
-from training.worlds.portrait_captions import describe
-from training.worlds.portraits import sample_portraits
-from training.worlds.scenes import COLOURS, Colour, compose_scenes
-from training.worlds.styles import STYLES, Chance, apply_styles, mix
-from training.worlds.subjects import Subject
+from world.captions import caption, is_korean, styled, with_article
+from world.emoji import uniform_of
+from world.painter import paint
+from world.paraphrases import load_paraphrases
+from world.phrasing import Phrasing
+from world.portrait_captions import describe
+from world.portraits import sample_portraits
+from world.scenes import COLOURS, Colour, compose_scenes
+from world.styles import STYLES, Chance, apply_styles, mix
+from world.subjects import Subject
 
 HELD_OUT = (
     "mosaic", "neon sign", "woodcut", "stained glass", "pointillism", "cubist painting", "ink wash painting", "pop art",

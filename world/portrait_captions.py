@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.worlds.captions import with_article
-from training.worlds.portraits import ATTRIBUTES, Portraits
+from world.captions import with_article
+from world.portraits import ATTRIBUTES, Portraits
 
 SPOKEN = 0.6
 """Share of captions in English."""

@@ -3,12 +3,12 @@ import random
 import pytest
 import torch
 
-from training.judge import Judge
-from training.worlds import captioned
-from training.worlds.captioned import HELD_OUT, PAINTED, PORTRAITS, CaptionedWorld, grounds, place
-from training.worlds.captions import is_korean, with_article
-from training.worlds.scenes import COLOURS
-from training.worlds.styles import STYLES
+from evaluation.judge import Judge
+from world import captioned
+from world.captioned import HELD_OUT, PAINTED, PORTRAITS, CaptionedWorld, grounds, place
+from world.captions import is_korean, with_article
+from world.scenes import COLOURS
+from world.styles import STYLES
 
 COLOUR = {colour.en: colour for colour in COLOURS}
 

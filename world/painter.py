@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.worlds.portraits import ATTRIBUTES, Portraits
-from training.worlds.styles import mix
+from world.portraits import ATTRIBUTES, Portraits
+from world.styles import mix
 
 _SKIN = {"light": (0.99, 0.85, 0.75), "medium": (0.86, 0.65, 0.48), "dark": (0.52, 0.34, 0.25)}
 _HAIR = {

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from training.worlds.guises import COLOUR_GUISES, SHARES, colourfulness, disguise
-from training.worlds.styles import luminance
-from training.worlds.subjects import Subject
+from world.guises import COLOUR_GUISES, SHARES, colourfulness, disguise
+from world.styles import luminance
+from world.subjects import Subject
 
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 FONT_SIZE = 109
@@ -128,6 +128,11 @@ class Composer:
         )
         grid = F.affine_grid(theta, (len(sprites), 4, self.size, self.size), align_corners=False)
         return F.grid_sample(sprites, grid, align_corners=False)
+
+
+def make_composer(subjects: list[Subject]) -> Composer:
+    """A composer of their Noto sprites."""
+    return Composer(sprite_atlas(subjects), torch.tensor([not subject.colour_named for subject in subjects]))
 
 
 def uniform_of(count: int, generator: torch.Generator, device: torch.device | str = "cpu"):

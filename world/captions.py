@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import re
 
-from training.worlds.styles import Style
-from training.worlds.subjects import Subject
+from world.styles import Style
+from world.subjects import Subject
 
 ENGLISH = (
     "{0}", "{0}", "{1}", "{1}", "{1}", "the {0}", "a drawing of {1}", "a picture of {1}", "an image of {1}",

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.worlds.captions import caption, corpus, is_korean, styled, with_article, with_particle
-from training.worlds.guises import COLOUR_GUISES, GUISES, SHARES, colourfulness, disguise, hue_rotation, line_drawing
-from training.worlds.styles import STYLES
+from world.captions import caption, corpus, is_korean, styled, with_article, with_particle
+from world.guises import COLOUR_GUISES, GUISES, SHARES, colourfulness, disguise, hue_rotation, line_drawing
+from world.styles import STYLES
 
 PROMPTS = Path(__file__).parents[2] / "benchmarks" / "prompts_rephrased.txt"
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from training.worlds.styles import Chance, blur, cells, hue_colour, mix, smear, step, stretch
+from world.styles import Chance, blur, cells, hue_colour, mix, smear, step, stretch
 
 Colors = list[Tensor]
 """Four of (B, 3, 1, 1): the first two are light and dark or dark and light, the others anything."""

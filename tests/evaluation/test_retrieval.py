@@ -2,8 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from training.retrieval import Examiner
-from training.worlds.subjects import Subject
+from evaluation.retrieval import Examiner
+from world.subjects import Subject
 
 
 class Reader:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from training.worlds.captions import with_article, with_particle
-from training.worlds.subjects import Subject
+from world.captions import with_article, with_particle
+from world.subjects import Subject
 
 ONSETS = (
     "b", "bl", "br", "c", "ch", "cl", "cr", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "l", "m", "n", "p", "pl",

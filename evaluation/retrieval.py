@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from engines.clip._open_clip import open_clip
-from training.worlds.emoji import Composer
-from training.worlds.styles import STYLES, render
-from training.worlds.subjects import Subject
+from world.emoji import Composer
+from world.styles import STYLES, render
+from world.subjects import Subject
 
 MEAN, STD = torch.tensor(open_clip.OPENAI_DATASET_MEAN), torch.tensor(open_clip.OPENAI_DATASET_STD)
 CHUNK = 256

@@ -4,8 +4,8 @@ import re
 import pytest
 import torch
 
-from training.worlds.captions import is_korean
-from training.worlds.scenes import (
+from world.captions import is_korean
+from world.scenes import (
     COLOURS,
     NUMBERS,
     RELATIONS,

@@ -1,7 +1,8 @@
 import numpy as np
 import torch
 
-from training.judge import Judge, compose
+from evaluation.judge import Judge
+from training.judge import compose
 
 
 def test_the_judge_names_clean_pictures(subjects, composer):

@@ -1,4 +1,4 @@
-"""Adds keywords, further names and kinds to the subjects: `python -m training.worlds.keywords FOLDER`.
+"""Adds keywords, further names and kinds to the subjects: `python -m world.keywords FOLDER`.
 
 FOLDER holds the npm package `emojibase-data` (MIT; its words come from Unicode CLDR, Unicode licence):
 `npm pack emojibase-data && tar xzf emojibase-data-*.tgz` makes the folder `package`.
@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from training.worlds.subjects import Subject, load_subjects, save_subjects
+from world.subjects import Subject, load_subjects, save_subjects
 
 SHARED_BY = 6
 """A keyword that more subjects than these have says too little."""

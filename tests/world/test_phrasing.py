@@ -1,7 +1,7 @@
 import random
 import re
 
-from training.worlds.phrasing import Phrasing
+from world.phrasing import Phrasing
 
 
 def sentences(subjects, count=600, seed=0):

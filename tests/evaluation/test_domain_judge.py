@@ -8,9 +8,10 @@ from copy import deepcopy
 import pytest
 import torch
 
+from evaluation.domain_judge import MANNERS, SIZE, DomainJudge, accuracy
 from training import domain_judge
-from training.domain_judge import MANNERS, SIZE, DomainJudge, Trainer, accuracy, jitter
-from training.worlds.emoji import FONT
+from training.domain_judge import Trainer, jitter
+from world.emoji import FONT
 
 
 @pytest.fixture

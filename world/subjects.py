@@ -1,6 +1,6 @@
 """The subjects of the pocket world: things with an emoji, and their names in English and Korean.
 
-Names come from the Python package `emoji` (Unicode CLDR short names), keywords from `training.worlds.keywords`. Left
+Names come from the Python package `emoji` (Unicode CLDR short names), keywords from `world.keywords`. Left
 out are pictures that differ only in what a small drawing cannot show: skin tones, gendered and family variants (joined
 sequences), country flags, clock faces, keycaps, squares of several sizes, boxed Japanese characters; and those the font
 does not have.

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from training.worlds.keywords import SHARED_BY, add_keywords
-from training.worlds.subjects import Subject
+from world.keywords import SHARED_BY, add_keywords
+from world.subjects import Subject
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import random
 
 from benchmarks.drawings import REPHRASED, read_prompts
-from training.worlds.paraphrases import load_paraphrases, thinned
-from training.worlds.subjects import load_subjects
+from world.paraphrases import load_paraphrases, thinned
+from world.subjects import load_subjects
 
 
 def test_every_subject_has_phrases_in_both_languages():
