@@ -49,24 +49,13 @@ def read_prompts(path: Path = PROMPTS) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Task:
-    """One drawing to make. changes: settings that are not at their default. weights: see `Trial`."""
+    """One drawing to make. changes: settings beside the defaults. weights: another checkpoint of the pocket CLIP."""
 
     prompt: str
     name: str
     changes: dict
     method: str = "clipdraw"
     weights: Path | None = None
-
-
-class Trial(Models):
-    """The pocket models with another checkpoint of their CLIP."""
-
-    def __init__(self, weights: Path):
-        super().__init__("pocket", "cpu")
-        self._weights = weights
-
-    def clip(self, name: str = "") -> ClipEncoder:
-        return _load(self._weights)
 
 
 @cache
@@ -80,7 +69,8 @@ def _load(weights: Path) -> ClipEncoder:
 def draw(task: Task) -> Drawing:
     torch.set_num_threads(1)
     method = ENGINES[task.method]
-    engine = method(Trial(task.weights) if task.weights else Models("pocket", "cpu"))
+    models = Models("pocket", "cpu")
+    engine = method(models.override(clip=_load(task.weights)) if task.weights else models)
     started = time.monotonic()
     *_, last = engine.run(method.Settings.parse({"prompt": task.prompt, **task.changes}))
     return Drawing(task.prompt, task.name, last.image, time.monotonic() - started, last.step)

@@ -121,15 +121,10 @@ class Result:
     seconds: float
 
 
-class Trial(Models):
+def models_of(folder: Path | None) -> Models:
     """The pocket models, with another text-to-image model if a folder is given."""
-
-    def __init__(self, folder: Path | None):
-        super().__init__("pocket", "cpu")
-        self._model = folder and DiffusionModel.load(folder)
-
-    def diffusion(self) -> DiffusionModel:
-        return self._model or super().diffusion()
+    models = Models("pocket", "cpu")
+    return models if folder is None else models.override(diffusion=DiffusionModel.load(folder))
 
 
 # ---------------------------------------------------------------------------------------------- true pictures
@@ -223,7 +218,7 @@ def painted(models: Models, file: Path, way: Way, task: Task) -> Iterator[np.nda
 
 def measure(task: Task) -> Result:
     torch.set_num_threads(1)
-    models, world = Trial(task.folder), World()
+    models, world = models_of(task.folder), World()
     shown = PAINTED[HELD_OUT.index(task.style)]
     (painting,) = world.pictures(task.style, (shown,), 0)
     style = StyleScore(models.style_features(), world.examples(task.style))

@@ -52,7 +52,7 @@ class Painter:
     def __init__(self, folder: Path, num_steps: int, guidance_scale: float, best_of: int = 1):
         self.model = PocketDiffusion.load(folder)
         self.num_steps, self.guidance_scale, self.best_of = num_steps, guidance_scale, best_of
-        self.critic = ClipGuide.load(Models("pocket", "cpu"), "")
+        self.critic = ClipGuide.load(Models("pocket", "cpu").clip, "")
 
     def __call__(self, prompts: list[str], seed: int) -> np.ndarray:
         generator = torch.Generator().manual_seed(seed)

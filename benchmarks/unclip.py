@@ -40,6 +40,7 @@ from engines.images import as_pixels
 from engines.unclip.decoder import changing
 from engines.unclip.embeddings import interpolate, slerp, text_diff, unit
 from engines.unclip.engine import AVERAGED, UnCLIP
+from engines.unclip.loading import load_unclip
 from engines.unclip.model import OpenClipReader, UnCLIPModel
 from engines.unclip.settings import UnCLIPSettings
 from engines.unclip.text import TextCondition
@@ -72,26 +73,19 @@ WAYS = ("diffusion", "autoregressive", "none", "text alone")
 # ---------------------------------------------------------------------------------------------- making pictures
 
 
-class Folder(Models):
-    """The pocket models with the unCLIP of another folder."""
-
-    def __init__(self, folder: Path | None):
-        super().__init__("pocket", "cpu")
-        self._folder, self._model = folder, None
-
-    def unclip(self, name: str = "") -> UnCLIPModel:
-        if self._folder is None:
-            return super().unclip(name)
-        if self._model is None:
-            self._model = UnCLIPModel.load(self._folder, OpenClipReader(self.clip()), "cpu", "pocket-unclip")
-        return self._model
+def models_of(folder: Path | None) -> Models:
+    """The pocket models, with the unCLIP of another folder if one is given."""
+    models = Models("pocket", "cpu")
+    if folder is None:
+        return models
+    return models.override(unclip=UnCLIPModel.load(folder, OpenClipReader(models.clip()), "cpu", "pocket-unclip"))
 
 
 class Painter:
     """Pictures of 64 px of many embeddings or captions at once, by the engine's own stages; values: of settings."""
 
     def __init__(self, models: Models, values: dict):
-        self.models, self.model, self.values = models, models.unclip(), values
+        self.models, self.model, self.values = models, load_unclip(models), values
         self.settings = UnCLIPSettings.parse({"prompt": "a cat", **values})
         self.null = self.model.clip.texts([""])
 
@@ -394,7 +388,7 @@ def main() -> None:
     parser.add_argument("--sheets", type=Path, metavar="DIR", help="write sheets of every task, unselected")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    models = Folder(options.folder)
+    models = models_of(options.folder)
     painter = Painter(models, dict(pair.split("=", 1) for pair in options.set))
     if options.sheets:
         options.sheets.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from engines import ENGINES
-from engines.base import Engine, EngineError, EngineSettings, Frame, SettingSpec
+from engines.engine import Engine, Frame
+from engines.errors import EngineError
+from engines.settings import EngineSettings, SettingSpec
 
 CHECKPOINT_SECONDS = 4.0
 MAX_TIMELAPSE_FRAMES = 300
@@ -250,9 +252,9 @@ class Job:
             from engines.vector import save_svg
 
             save_svg(frame.scene, self.folder / "final.svg", background=frame.background, metadata=embedded)
-        if self.method.makes:
+        if self.method.artifact:
             with suppress(EngineError):  # not every run leaves one
-                self.method.write_model(engine.state_dict(), self.folder / f"{self.method.makes}.safetensors")
+                self.method.write_model(engine.state_dict(), self.folder / f"{self.method.artifact}.safetensors")
         if self.options.timelapse:
             write_video([*self.pictures, frame.image], self.folder / "timelapse.mp4")
         report = {"method": self.method.name, "settings": settings, "models": models.used, "steps": self.records}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["parse_color", "parse_palette"]
 
@@ -21,7 +21,7 @@ def parse_color(text: str) -> tuple[float, float, float]:
         return tuple(int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
     if match := _RGB.match(text):
         return tuple(min(float(value), 255) / 255 for value in match.groups())
-    raise EngineError(f"'{text[:40]}' is not a colour; write it like #ff8800.")
+    raise EngineError("'{text}' is not a colour; write it like #ff8800.", text=text[:40])
 
 
 def parse_palette(text: str) -> list[tuple[float, float, float]]:

@@ -17,7 +17,7 @@ from xml.parsers import expat
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.files import replacing
 
 __all__ = ["read_embedded", "write_animation", "write_png", "write_video"]
@@ -110,14 +110,16 @@ def read_embedded(path: Path) -> dict[str, Any]:
         text = _png_text(path) if is_png else _svg_text(path)
         values = json.loads(text) if text else None
     except OSError as error:
-        raise EngineError(f"'{path.name}' cannot be read: {error.strerror or 'not a picture'}.") from None
+        raise EngineError(
+            "'{file}' cannot be read: {value}.", file=path.name, value=error.strerror or "not a picture"
+        ) from None
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict) or not isinstance(values.get("method"), str):
         values = None
     if values is None or not isinstance(values.get("settings"), dict):
         raise EngineError(
-            f"'{path.name}' carries no settings; choose a PNG or SVG that was saved here with its settings."
+            "'{file}' carries no settings; choose a PNG or SVG that was saved here with its settings.", file=path.name
         )
     return values
 

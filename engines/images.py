@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = [
     "MAX_PIXELS",
@@ -48,11 +48,13 @@ def load_picture(path: str | Path, max_side: int = 1024) -> np.ndarray:
                 picture.draft("RGB", (max_side, max_side))
                 picture = ImageOps.exif_transpose(picture).convert("RGBA")
     except FileNotFoundError:
-        raise EngineError(f"There is no picture at '{name}'; choose another file.") from None
+        raise EngineError("There is no picture at '{name}'; choose another file.", name=name) from None
     except Image.DecompressionBombError:  # Pillow raises it too, for the largest ones
-        raise EngineError(f"The picture {name} is too large; use one of at most 32 million pixels.") from None
+        raise EngineError("The picture {name} is too large; use one of at most 32 million pixels.", name=name) from None
     except Exception:  # Pillow's decoders raise almost anything on damaged files
-        raise EngineError(f"The file {name} is not a readable PNG, JPEG or WebP picture; choose another one.") from None
+        raise EngineError(
+            "The file {name} is not a readable PNG, JPEG or WebP picture; choose another one.", name=name
+        ) from None
     picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     white = Image.new("RGBA", picture.size, "white")
     return np.asarray(Image.alpha_composite(white, picture).convert("RGB"))

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.files import write_bytes
 
 __all__ = ["load_state", "save_state"]
@@ -39,14 +39,16 @@ def load_state(path: Path) -> dict[str, Any]:
             metadata = file.metadata() or {}
             if metadata.get("format") != _FORMAT:
                 raise EngineError(
-                    f"'{path.name}' is not a saved state of Atelier; choose a state.safetensors of a run."
+                    "'{file}' is not a saved state of Atelier; choose a state.safetensors of a run.", file=path.name
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
         return _put_tensors(json.loads(metadata["state"]), tensors)
     except FileNotFoundError:
-        raise EngineError(f"There is no saved state '{path.name}'; choose a folder in which a run was saved.") from None
+        raise EngineError(
+            "There is no saved state '{file}'; choose a folder in which a run was saved.", file=path.name
+        ) from None
     except (SafetensorError, OSError, ValueError, KeyError):
-        raise EngineError(f"The saved state '{path.name}' is damaged; choose another one.") from None
+        raise EngineError("The saved state '{file}' is damaged; choose another one.", file=path.name) from None
 
 
 def _take_tensors(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:

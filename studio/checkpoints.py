@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["Checkpoints"]
 

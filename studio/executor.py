@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from engines.base import Engine, EngineSettings, Frame, LiveSettings
+from engines.engine import Engine, Frame
+from engines.settings import EngineSettings, LiveSettings
 
 __all__ = ["LocalExecutor"]
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engines.base import EngineSettings, LiveSettings
+from engines.settings import EngineSettings, LiveSettings
 from studio.checkpoints import Checkpoints
 from studio.record import Changes, Record, RunState, absolute_inputs, relative_inputs
 from studio.timeline import LossHistory, Timeline

@@ -8,7 +8,8 @@ from functools import cached_property
 
 from PIL import Image
 
-from engines.base import EngineError, Frame
+from engines.engine import Frame
+from engines.errors import EngineError
 
 __all__ = ["Published"]
 

@@ -19,8 +19,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from engines.base import FILE_SUFFIXES, EngineError, EngineSettings
+from engines.errors import EngineError
 from engines.files import write_text
+from engines.settings import FILE_SUFFIXES, EngineSettings
 
 __all__ = [
     "Changes",
@@ -104,7 +105,9 @@ def read_record(folder: Path) -> Record:
             values[name] = [(int(step), dict(change)) for step, change in values[name]]
         return Record(**values)
     except (OSError, ValueError, TypeError, KeyError):
-        raise EngineError(f"The run in '{folder.name}' cannot be read; its run.json is missing or damaged.") from None
+        raise EngineError(
+            "The run in '{file}' cannot be read; its run.json is missing or damaged.", file=folder.name
+        ) from None
 
 
 # ---------------------------------------------------------------------------------------------- folders
@@ -162,12 +165,22 @@ def _copy_input(name: str, kind: str, source: Path, inputs: Path) -> Path:
     suffix = source.suffix.lower()
     if suffix not in FILE_SUFFIXES[kind]:
         wanted = ", ".join(FILE_SUFFIXES[kind])
-        raise EngineError(f"Setting '{name}': '{source.name}' cannot be read; choose a file that ends with {wanted}.")
+        raise EngineError(
+            "Setting '{name}': '{file}' cannot be read; choose a file that ends with {wanted}.",
+            name=name,
+            file=source.name,
+            wanted=wanted,
+        )
     if not source.is_file():
-        raise EngineError(f"Setting '{name}': there is no file '{source.name}'; choose it again.")
+        raise EngineError("Setting '{name}': there is no file '{file}'; choose it again.", name=name, file=source.name)
     if source.stat().st_size > _MAX_INPUT_BYTES[kind]:
         limit = _MAX_INPUT_BYTES[kind] // 1024**2
-        raise EngineError(f"Setting '{name}': '{source.name}' is bigger than {limit} MB; choose a smaller file.")
+        raise EngineError(
+            "Setting '{name}': '{file}' is bigger than {limit} MB; choose a smaller file.",
+            name=name,
+            file=source.name,
+            limit=limit,
+        )
     inputs.mkdir(exist_ok=True)
     number = len(list(inputs.glob(f"{name}-*"))) + 1  # earlier ones stay: a replay needs them
     target = inputs / f"{name}-{number}{suffix}"

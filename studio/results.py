@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from engines.base import EngineError, Frame
+from engines.engine import Frame
+from engines.errors import EngineError
 from engines.export import write_animation, write_png, write_video
 from engines.files import replacing, write_text
 from studio.record import without_inputs
@@ -102,7 +103,7 @@ def recorded_frame(folder: Path, step: int, steps: int) -> Frame | None:
 def export(run: Run, kind: str, embed_settings: bool) -> Path:
     """Write ``exports/<folder>-<step>…`` and return its path. `EngineError` when the run has nothing of that kind."""
     if kind not in KINDS:
-        raise EngineError(f"There is no export '{kind}'; choose one of {', '.join(KINDS)}.")
+        raise EngineError("There is no export '{kind}'; choose one of {choices}.", kind=kind, choices=", ".join(KINDS))
     ending, write = KINDS[kind]
     path = run.folder / "exports" / f"{run.folder.name}-step-{run.step}{ending}"
     try:
@@ -112,7 +113,7 @@ def export(run: Run, kind: str, embed_settings: bool) -> Path:
         raise EngineError("The run went on while its export was made; export it again.") from None
     except OSError as error:
         raise EngineError(
-            f"The export could not be written ({error.strerror}); free some disk space and retry."
+            "The export could not be written ({reason}); free some disk space and retry.", reason=error.strerror
         ) from None
     return path
 

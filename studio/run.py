@@ -17,7 +17,9 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-from engines.base import Engine, EngineError, EngineSettings, Frame, LiveSettings
+from engines.engine import Engine, Frame
+from engines.errors import EngineError
+from engines.settings import EngineSettings, LiveSettings
 from studio import results
 from studio.executor import LocalExecutor
 from studio.lane import Lane
@@ -178,7 +180,7 @@ class Run:
     def moment(self, step: int, **changes: Any) -> LiveSettings:
         """The live settings after `step` with some changed; `EngineError` when a step, a name or a value is refused."""
         if not 0 <= step <= self.step:
-            raise EngineError(f"This run has the steps 0 to {self.step}, but not step {step}.")
+            raise EngineError("This run has the steps 0 to {step}, but not step {step_2}.", step=self.step, step_2=step)
         live = LiveSettings(self.settings_at(step))
         live.update(**changes)
         return live
@@ -402,7 +404,9 @@ class Run:
             self._obeyed = self._obeyed.replace(**change)
             frame = executor.next(change)
         if frame is None:
-            raise EngineError(f"The saved steps of this run end before step {target}; go back to an earlier step.")
+            raise EngineError(
+                "The saved steps of this run end before step {target}; go back to an earlier step.", target=target
+            )
         return frame
 
     def _advance(self, executor: LocalExecutor) -> bool:

@@ -17,9 +17,11 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from engines import ENGINES
-from engines.base import Engine, EngineError, EngineSettings, LiveSettings
+from engines.engine import Engine
+from engines.errors import EngineError
 from engines.export import read_embedded
 from engines.files import write_text
+from engines.settings import EngineSettings, LiveSettings
 from studio.executor import LocalExecutor
 from studio.lane import Lane
 from studio.record import (
@@ -180,7 +182,9 @@ class Studio:
             except OSError as error:
                 reason = error.strerror
                 raise EngineError(
-                    f"'{folder.name}' could not be deleted ({reason}); close what uses its files."
+                    "'{file}' could not be deleted ({reason}); close what uses its files.",
+                    file=folder.name,
+                    reason=reason,
                 ) from None
             if not any(folder.parent.iterdir()):
                 folder.parent.rmdir()
@@ -208,14 +212,20 @@ class Studio:
 
     def _engine(self, method: str) -> type[Engine]:
         if method not in self._engines:
-            raise EngineError(f"There is no method '{method}'; choose one of {', '.join(self._engines)}.")
+            raise EngineError(
+                "There is no method '{method}'; choose one of {choices}.",
+                method=method,
+                choices=", ".join(self._engines),
+            )
         return self._engines[method]
 
     def _new_folder(self, method: str, title: str) -> tuple[Path, str]:
         """A folder for one more run, and when it was made."""
         with self._lock:
             if sum(not run.state.at_rest for run in list(self._known.values())) >= MAX_ACTIVE:
-                raise EngineError(f"{MAX_ACTIVE} runs are under way already; stop one of them first.")
+                raise EngineError(
+                    "{MAX_ACTIVE} runs are under way already; stop one of them first.", MAX_ACTIVE=MAX_ACTIVE
+                )
             now = datetime.now()
             try:
                 return create_folder(self.outputs, method, title, now), now.isoformat(timespec="seconds")
@@ -308,5 +318,6 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
 
 def _unwritable(error: OSError) -> EngineError:
     return EngineError(
-        f"The outputs folder cannot be written ({error.strerror}); make room on its disk or choose another folder."
+        "The outputs folder cannot be written ({reason}); make room on its disk or choose another folder.",
+        reason=error.strerror,
     )

@@ -7,7 +7,7 @@ import shutil
 import threading
 from pathlib import Path
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["LossHistory", "Timeline"]
 
@@ -58,7 +58,7 @@ class Timeline:
         with self._lock:
             earlier = [s for s in self._steps if s <= step]
             if not earlier:
-                raise EngineError(f"No picture was recorded at step {step}.")
+                raise EngineError("No picture was recorded at step {step}.", step=step)
             return self._path(earlier[-1]).read_bytes()
 
     def drop_after(self, step: int) -> None:

@@ -65,8 +65,8 @@ class FakeEngine(Engine):
     title = "Fake"
     summary = "Strokes that wander, for tests."
     Settings = FakeSettings
-    draws = True
-    makes = "numbers"
+    has_scene = True
+    artifact = "numbers"
 
     def __init__(self, models: Any):
         super().__init__(models)
@@ -109,8 +109,8 @@ class FakeEngine(Engine):
             steps=settings.num_steps,
             render=lambda: _picture(points, settings),
             losses={"distance": float(points.square().mean()), "size": float(points.abs().max())},
-            scene=_scene(points, settings) if self.draws else None,
-            background=tuple(channel / 255 for channel in _rgb(settings.background)) if self.draws else None,
+            scene=_scene(points, settings) if self.has_scene else None,
+            background=tuple(channel / 255 for channel in _rgb(settings.background)) if self.has_scene else None,
         )
 
 
@@ -119,7 +119,7 @@ class FakePictures(FakeEngine):
 
     name = "fake-pictures"
     title = "Fake pictures"
-    draws = False
+    has_scene = False
 
 
 class FakeView(FakeEngine):

@@ -99,7 +99,7 @@ EMBEDDED = ("pencil-sketch", "watercolor", "mosaic", "neon-sign", "woodcut", "st
 
 def adapting(models: Models, settings: StyleGANNadaSettings) -> Iterator[NadaTraining]:
     """The training of the family's own generator, after each of its steps."""
-    guide = ClipGuide.load(models, settings.clip_models)
+    guide = ClipGuide.load(models.clip, settings.clip_models)
     training = NadaTraining(models.generator(), guide.encoders, models.style_features, settings)
     for _ in range(settings.num_steps):
         training.step(settings)

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from engines.styleclip.directions import text_direction, text_relevance
+from engines.styleclip.loading import relevance_name
 from engines.styleclip.relevance import (
     RelevanceTable,
     estimate_relevance,
@@ -20,8 +21,7 @@ from engines.styleclip.relevance import (
     relevance_codes,
     style_statistics,
 )
-from engines.zoo import Models
-from engines.zoo.models import ASSETS, relevance_name
+from engines.zoo import ASSETS, Models
 
 FACES, ESTIMATED = 32, 8
 """Pictures per channel, and pictures of the estimate. The paper has 100 of the former."""

@@ -12,7 +12,8 @@ from typing import Any
 
 import gradio as gr
 
-from engines.base import Engine, EngineError
+from engines.engine import Engine
+from engines.errors import EngineError
 from studio import Run, RunState
 from ui import intake
 from ui.components.preview import jpeg, jpeg_url
@@ -66,7 +67,9 @@ def _settings(context: Context, method: str, values: dict[str, Any]) -> Any:
     settings = context.engines[method].Settings
     files = [spec.name for spec in settings.specs() if spec.is_file and spec.name in values]
     if files:
-        raise EngineError(f"Setting '{files[0]}' takes a file and cannot be set here; use the page instead.")
+        raise EngineError(
+            "Setting '{files}' takes a file and cannot be set here; use the page instead.", files=files[0]
+        )
     return settings.parse({name: intake.line_of_text(v) if isinstance(v, str) else v for name, v in values.items()})
 
 

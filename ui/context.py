@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from engines.base import Engine
+from engines.engine import Engine
 from studio import Studio
 from ui.downloads import Downloads
 from ui.language import Text

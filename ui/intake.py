@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = [
     "MAX_OWN_UPLOAD",

@@ -20,7 +20,7 @@ from typing import Any
 
 import gradio as gr
 
-from engines.base import EngineSettings, SettingSpec
+from engines.settings import EngineSettings, SettingSpec
 
 __all__ = ["COOKIE", "LANGUAGES", "Text", "language_of"]
 

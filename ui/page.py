@@ -13,7 +13,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from engines import ENGINES
-from engines.base import Engine
+from engines.engine import Engine
 from studio import Studio
 from ui import api, intake
 from ui.components.masthead import Masthead

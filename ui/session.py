@@ -14,7 +14,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from engines.base import Engine, EngineError, EngineSettings
+from engines.engine import Engine
+from engines.errors import EngineError
+from engines.settings import EngineSettings
 from studio import Run
 from ui import intake
 from ui.components.canvas import LiveCanvas
@@ -271,7 +273,7 @@ class Session:
         """The run of that id, when it is one of this tab's method."""
         run = self.context.studio.get(run_id)
         if run.method != self.engine.name:
-            raise EngineError(f"This drawing was made with '{run.method}'; open it on that tab.")
+            raise EngineError("This drawing was made with '{method}'; open it on that tab.", method=run.method)
         return run
 
     def _show(self, run: Run, browser: dict[str, Any]) -> tuple[Any, ...]:
@@ -303,7 +305,7 @@ class Session:
         try:
             found = self.context.studio.embedded_settings(Path(path))
             if found["method"] != self.engine.name:
-                raise EngineError(f"This file was made with '{found['method']}'; open it on that tab.")
+                raise EngineError("This file was made with '{found}'; open it on that tab.", found=found["method"])
             files = {spec.name: _CHOOSE_AGAIN for spec in self._specs.values() if spec.is_file}
             settings = self.engine.Settings.parse({**found["settings"], **files})
         except EngineError as error:

@@ -22,8 +22,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from engines.base import EngineError
 from engines.checkpoints.tensors import Budget, claimed_shape, read_torch_pickle, read_torch_zip, to_tensor
+from engines.errors import EngineError
 from engines.files import write_bytes
 
 __all__ = ["OwnFile", "fill", "open_checkpoint", "save_own"]
@@ -65,14 +65,21 @@ def open_checkpoint(path: Path | str, what: str, own_format: str = "") -> Iterat
                 else:
                     raise ValueError("its format is unknown")
     except FileNotFoundError:
-        raise EngineError(f"There is no file '{path}'; choose {what}.") from None
+        raise EngineError("There is no file '{path}'; choose {what}.", path=path, what=what) from None
     except OSError as error:
-        raise EngineError(f"'{path}' cannot be read ({error.strerror}); choose {what}.") from None
+        raise EngineError(
+            "'{path}' cannot be read ({reason}); choose {what}.", path=path, reason=error.strerror, what=what
+        ) from None
     except EngineError as error:
-        raise EngineError(f"'{path.name}': {error}") from None
+        raise EngineError("'{file}': {reason}", file=path.name, reason=error) from None
     except Exception as error:  # a file that is not what it seems to be may fail anywhere
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        raise EngineError(f"'{path.name}' is damaged or not {what} ({reason}); choose another file.") from None
+        raise EngineError(
+            "'{file}' is damaged or not {what} ({reason}); choose another file.",
+            file=path.name,
+            what=what,
+            reason=reason,
+        ) from None
 
 
 def fill(network: nn.Module, values: dict[str, Any], what: str) -> None:
@@ -88,16 +95,23 @@ def fill(network: nn.Module, values: dict[str, Any], what: str) -> None:
         found = claimed_shape(values, name)
         if found != shape:
             raise EngineError(
-                f"The tensor '{name}' is of shape {found} where {shape} is wanted; choose an undamaged file."
+                "The tensor '{name}' is of shape {found} where {shape} is wanted; choose an undamaged file.",
+                name=name,
+                found=found,
+                shape=shape,
             )
         budget.take(shape)
     unknown = next((str(name) for name in values if name not in shapes and not _is_counter(str(name))), None)
     if unknown is not None:
-        raise EngineError(f"The file has '{unknown[:80]}', which {what} does not have; choose another one.")
+        raise EngineError(
+            "The file has '{unknown}', which {what} does not have; choose another one.", unknown=unknown[:80], what=what
+        )
     for name, target in network.to_empty(device="cpu").state_dict().items():  # each in the layout the network wants
         tensor = torch.zeros(()) if _is_counter(name) else to_tensor(values[name], Budget())
         if not all(extreme.isfinite() for extreme in tensor.aminmax()):  # a NaN would be both
-            raise EngineError(f"The tensor '{name}' has numbers that are not finite; choose an undamaged file.")
+            raise EngineError(
+                "The tensor '{name}' has numbers that are not finite; choose an undamaged file.", name=name
+            )
         target.copy_(tensor)
     network.eval().requires_grad_(False)
 
@@ -127,7 +141,7 @@ def _read_own(path: Path, what: str, own_format: str) -> OwnFile:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         if metadata.pop("format", None) != own_format:
-            raise EngineError(f"The file was not saved as {what} by Atelier; choose one that was.")
+            raise EngineError("The file was not saved as {what} by Atelier; choose one that was.", what=what)
         budget, names = Budget(), file.keys()
         for name in names:
             budget.take(tuple(file.get_slice(name).get_shape()))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["Global", "Record", "read_pickle"]
 
@@ -94,7 +94,10 @@ def read_pickle(file: BinaryIO, persistent_load: Callable[[Any], Any] | None = N
 
     for step, (opcode, value, _) in enumerate(pickletools.genops(file)):
         if step == MAX_STEPS:
-            raise EngineError(f"The file has more than {MAX_STEPS} steps, far more than any model; choose another.")
+            raise EngineError(
+                "The file has more than {MAX_STEPS} steps, far more than any model; choose another.",
+                MAX_STEPS=MAX_STEPS,
+            )
         match opcode.name:
             case name if name in PUSHED:
                 stack.append(value)
@@ -178,8 +181,9 @@ def _global(module: Any, name: Any) -> Global:
     full = f"{module}.{name}"
     if full not in NAMES:
         raise EngineError(
-            f"The file wants to use '{full[:80]}', which no model needs, and was not opened any further; "
-            "choose one from a source you trust."
+            "The file wants to use '{full}', which no model needs, and was not opened any further; "
+            "choose one from a source you trust.",
+            full=full[:80],
         )
     return Global(full)
 

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.checkpoints.pickles import Global, Record, read_pickle
+from engines.errors import EngineError
 
 __all__ = ["Budget", "claimed_shape", "number", "read_torch_pickle", "read_torch_zip", "to_tensor"]
 
@@ -57,7 +57,10 @@ class Budget:
     def take(self, shape: tuple[int, ...]) -> None:
         self.taken += math.prod(shape)
         if self.taken > MAX_ELEMENTS:
-            raise EngineError(f"The file claims more than {MAX_ELEMENTS} numbers for one network; choose another.")
+            raise EngineError(
+                "The file claims more than {MAX_ELEMENTS} numbers for one network; choose another.",
+                MAX_ELEMENTS=MAX_ELEMENTS,
+            )
 
 
 @dataclass
@@ -155,7 +158,7 @@ def claimed_shape(values: dict[str, Any], name: str) -> tuple[int, ...]:
     if type(values) is not dict:
         raise ValueError("it holds no tensors by name")
     if name not in values:
-        raise EngineError(f"The file lacks the tensor '{name}'; choose a complete one.")
+        raise EngineError("The file lacks the tensor '{name}'; choose a complete one.", name=name)
     value = _without_parameter(values[name])
     if isinstance(value, Tensor):
         return tuple(value.shape)

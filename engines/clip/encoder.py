@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.images import as_tensor, padded_square, resized
 
 __all__ = ["ClipEncoder"]
@@ -111,6 +111,11 @@ def load_checkpoint(
         model = open_clip.create_model(config, **options)
     except Exception as error:  # safetensors, torch and open_clip raise what they like on a file that is not theirs
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        raise EngineError(f"The file {weights.name} does not hold the weights of {name}: {reason}") from None
+        raise EngineError(
+            "The file {name} does not hold the weights of {name_2}: {reason}",
+            name=weights.name,
+            name_2=name,
+            reason=reason,
+        ) from None
     tokenizer = open_clip.get_tokenizer(config, **({"bpe_path": str(bpe_path)} if bpe_path else {}))
     return ClipEncoder(name, model, tokenizer, sha256, **pixel_statistics)

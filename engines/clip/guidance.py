@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.clip.augment import apply_views, identity_views
 from engines.clip.encoder import ClipEncoder
 from engines.clip.prompts import parse_prompt
+from engines.errors import EngineError
 from engines.images import resized
 from engines.vector import composite
-from engines.zoo import Models
 
 __all__ = ["KNOWN_WORDS", "ClipGuide", "Target"]
 
@@ -48,12 +48,15 @@ class ClipGuide:
         self.encoders = [(encoder, weight / total) for encoder, weight in encoders]
 
     @classmethod
-    def load(cls, models: Models, names: str) -> ClipGuide:
-        """`names` like "ViT-B-32:1 | RN50:0.5"; empty for the family's own."""
+    def load(cls, load_encoder: Callable[[str], ClipEncoder], names: str) -> ClipGuide:
+        """The CLIPs of `names`, "ViT-B-32:1 | RN50:0.5"; empty for the family's own.
+
+        load_encoder: returns the encoder of a name, or the family's own for "" (`Models.clip`).
+        """
         parts = parse_prompt(names)
         if any(part.weight <= 0 for part in parts):
             raise EngineError("Setting 'clip_models' needs weights above zero.")
-        return cls([(models.clip(part.text), part.weight) for part in parts] or [(models.clip(), 1.0)])
+        return cls([(load_encoder(part.text), part.weight) for part in parts] or [(load_encoder(""), 1.0)])
 
     @property
     def image_size(self) -> int:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["MAX_PROMPT", "WeightedText", "parse_prompt"]
 
@@ -29,12 +29,18 @@ def parse_prompt(prompt: str) -> list[WeightedText]:
     """
     printable = "".join(" " if unicodedata.category(c).startswith("C") else c for c in prompt)
     if len(printable) > MAX_PROMPT:
-        raise EngineError(f"The prompt has {len(printable)} characters; shorten it to at most {MAX_PROMPT}.")
+        raise EngineError(
+            "The prompt has {count} characters; shorten it to at most {MAX_PROMPT}.",
+            count=len(printable),
+            MAX_PROMPT=MAX_PROMPT,
+        )
     parts = []
     for part in filter(None, (piece.strip() for piece in printable.split("|"))):
         match = _WEIGHT.match(part)
         text, weight = (match["text"].strip(), float(match["weight"])) if match else (part, 1.0)
         if not text:
-            raise EngineError(f"The prompt part '{part}' has a weight but no words; write something before the colon.")
+            raise EngineError(
+                "The prompt part '{part}' has a weight but no words; write something before the colon.", part=part
+            )
         parts.append(WeightedText(text, weight))
     return parts

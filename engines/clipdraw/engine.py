@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.base import Engine, EngineError, Frame, LiveSettings
 from engines.clip.augment import random_views
 from engines.clip.guidance import ClipGuide, Target
 from engines.clip.prompts import parse_prompt
@@ -25,7 +24,10 @@ from engines.clipdraw.painting import distance, painted
 from engines.clipdraw.settings import CLIPDrawSettings, parse_stroke_numbers
 from engines.clipdraw.strokes import Rates, Strokes, random_strokes, strokes_along_edges, visible_area
 from engines.colors import parse_color, parse_palette
+from engines.engine import Engine, Frame
+from engines.errors import EngineError
 from engines.images import as_pixels, as_tensor, load_picture
+from engines.settings import LiveSettings
 from engines.vector import Scene, composite, load_svg, rasterize, resolve_backend
 
 __all__ = ["CLIPDraw"]
@@ -46,7 +48,7 @@ class CLIPDraw(Engine):
     title: ClassVar[str] = "CLIPDraw"
     summary: ClassVar[str] = "Bézier strokes, optimised until CLIP sees the prompt."
     Settings = CLIPDrawSettings
-    draws: ClassVar[bool] = True
+    has_scene: ClassVar[bool] = True
     SHORTEST_SIDE: ClassVar = 8
     """px of a picture that is looked at, however narrow the canvas."""
 
@@ -155,7 +157,7 @@ class CLIPDraw(Engine):
 
     def _prepare(self, settings: CLIPDrawSettings) -> None:
         self._device = self.models.device
-        self._guide = ClipGuide.load(self.models, settings.clip_models)
+        self._guide = ClipGuide.load(self.models.clip, settings.clip_models)
         self._backend = resolve_backend(self._device)
         self._guidance_size = self._size(settings, self._guidance_side(settings))
         self._region = self._load_region(settings)

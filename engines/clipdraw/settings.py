@@ -11,10 +11,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from engines.base import EngineError, EngineSettings, setting
 from engines.clip.guidance import KNOWN_WORDS
 from engines.clip.prompts import MAX_PROMPT, parse_prompt
 from engines.colors import parse_color, parse_palette
+from engines.errors import EngineError
+from engines.settings import EngineSettings, setting
 
 __all__ = ["REFERENCE_SIDE", "CLIPDrawSettings", "parse_stroke_numbers"]
 
@@ -219,19 +220,21 @@ class CLIPDrawSettings(EngineSettings):
     @model_validator(mode="after")
     def _check(self) -> CLIPDrawSettings:
         if not parse_prompt(self.prompt) and not self.image_prompt:
-            raise ValueError("Setting 'prompt' is empty; type what to draw.")
+            raise EngineError("Setting 'prompt' is empty; type what to draw.")
         _attempt("negative_prompt", parse_prompt, self.negative_prompt)
         _attempt("background", parse_color, self.background)
         _attempt("ink", parse_color, self.ink)
         if not _attempt("palette", parse_palette, self.palette):
-            raise ValueError("Setting 'palette' has no colour; write some like #1d3557 #e63946.")
+            raise EngineError("Setting 'palette' has no colour; write some like #1d3557 #e63946.")
         _attempt("locked_strokes", parse_stroke_numbers, self.locked_strokes)
         for low, high in (("min_width", "max_width"), ("crop_min", "crop_max")):
             if getattr(self, low) > getattr(self, high):
-                raise ValueError(f"Setting '{low}' is larger than '{high}'; make it smaller.")
+                raise EngineError("Setting '{low}' is larger than '{high}'; make it smaller.", low=low, high=high)
         for kind in ("image", "svg"):
             if self.init == kind and not getattr(self, f"init_{kind}"):
-                raise ValueError(f"Setting 'init_{kind}' is empty; choose a file to begin with, or begin at random.")
+                raise EngineError(
+                    "Setting 'init_{kind}' is empty; choose a file to begin with, or begin at random.", kind=kind
+                )
         return self
 
 
@@ -241,7 +244,7 @@ def parse_stroke_numbers(text: str) -> list[int]:
     for part in filter(None, re.split(r"[\s,;]+", text.strip())):
         match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part)
         if not match:
-            raise EngineError(f"'{part[:20]}' is not a stroke number; write them like 0-15, 20.")
+            raise EngineError("'{part}' is not a stroke number; write them like 0-15, 20.", part=part[:20])
         first, last = int(match[1]), int(match[2] or match[1])
         numbers.extend(range(first, last + 1))
     return numbers
@@ -251,4 +254,4 @@ def _attempt(name: str, parse, text: str):
     try:
         return parse(text)
     except EngineError as error:
-        raise ValueError(f"Setting '{name}': {error}") from None
+        raise EngineError("Setting '{name}': {reason}", name=name, reason=error) from None

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["load_complete_network", "load_network", "load_part", "read_json"]
 
@@ -28,7 +28,9 @@ def load_part(load: Callable[..., Any], folder: Path | str, part: str, **options
     try:
         return load(folder, local_files_only=True, **options)
     except (EngineError, OSError, ValueError, KeyError, SafetensorError) as error:
-        raise EngineError(f"The model in {folder} has no readable {part}; fetch it again.") from error
+        raise EngineError(
+            "The model in {folder} has no readable {part}; fetch it again.", folder=folder, part=part
+        ) from error
 
 
 def load_network(
@@ -58,17 +60,22 @@ def load_complete_network(kind: type[nn.Module], folder: Path) -> Any:
     except Exception as error:  # diffusers raises what it likes on a folder that is not what it seems to be
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
         raise EngineError(
-            f"'{folder.name}' is damaged or no {kind.__name__} ({reason}); choose another folder."
+            "'{file}' is damaged or no {reason} ({reason_2}); choose another folder.",
+            file=folder.name,
+            reason=kind.__name__,
+            reason_2=reason,
         ) from None
     # diffusers leaves at random what a file lacks, and only mentions it in its log.
     strange = [*report["missing_keys"], *report["mismatched_keys"], *report["unexpected_keys"]]
     if strange:
         name = strange[0] if isinstance(strange[0], str) else strange[0][0]
         raise EngineError(
-            f"In '{folder.name}' the tensor '{name[:80]}' is not as in its config; choose another folder."
+            "In '{file}' the tensor '{name}' is not as in its config; choose another folder.",
+            file=folder.name,
+            name=name[:80],
         )
     if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
-        raise EngineError(f"'{folder.name}' has numbers that are not finite; choose an undamaged folder.")
+        raise EngineError("'{file}' has numbers that are not finite; choose an undamaged folder.", file=folder.name)
     return network.eval().requires_grad_(False)
 
 
@@ -79,9 +86,13 @@ def read_json(path: Path) -> dict[str, Any]:
             raise ValueError
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise EngineError(f"There is no file '{path}'; choose the folder of a complete model.") from None
+        raise EngineError("There is no file '{path}'; choose the folder of a complete model.", path=path) from None
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise EngineError(f"'{path.name}' in '{path.parent.name}' is no configuration; choose an undamaged folder.")
+        raise EngineError(
+            "'{file}' in '{name}' is no configuration; choose an undamaged folder.",
+            file=path.name,
+            name=path.parent.name,
+        )
     return value

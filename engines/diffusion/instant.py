@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.diffusion.folders import load_network
+from engines.errors import EngineError
 
 if TYPE_CHECKING:
     from engines.diffusion.model import DiffusionModel
@@ -50,7 +50,9 @@ class InstantStyle:
             self._unet._load_ip_adapter_weights(_weights(Path(folder) / WEIGHTS), low_cpu_mem_usage=False)
         except (OSError, KeyError, RuntimeError, SafetensorError) as error:
             raise EngineError(
-                f"The folder {folder} has no adapter that fits {model.name}; fetch it again, or learn the style."
+                "The folder {folder} has no adapter that fits {name}; fetch it again, or learn the style.",
+                folder=folder,
+                name=model.name,
             ) from error
         self._unet.requires_grad_(False)
         self.model = replace(model, unet=self._unet)

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.base import EngineError
 from engines.diffusion._diffusers import (
     AutoencoderKLOutput,
     ConfigMixin,
@@ -20,6 +19,7 @@ from engines.diffusion._diffusers import (
     DiagonalGaussianDistribution,
     register_to_config,
 )
+from engines.errors import EngineError
 
 __all__ = ["PixelAutoencoder"]
 
@@ -46,8 +46,11 @@ class PixelAutoencoder(nn.Module, ConfigMixin):
         self.factor = 2 ** (len(block_out_channels) - 1)
         if latent_channels != in_channels * self.factor**2:
             raise EngineError(
-                f"A pixel autoencoder of factor {self.factor} needs {in_channels * self.factor**2} latent channels, "
-                f"not {latent_channels}; correct vae/config.json."
+                "A pixel autoencoder of factor {factor} needs {in_channels} latent channels, not "
+                "{latent_channels}; correct vae/config.json.",
+                factor=self.factor,
+                in_channels=in_channels * self.factor**2,
+                latent_channels=latent_channels,
             )
         self.register_buffer("_like", torch.zeros(()), persistent=False)  # knows the type and the device
 
@@ -63,8 +66,11 @@ class PixelAutoencoder(nn.Module, ConfigMixin):
         """(B, 3, H, W) in [-1, 1], sides divisible by the factor → `.latent_dist`, a certainty of (B, 48, H/4, W/4)."""
         if x.shape[-2] % self.factor or x.shape[-1] % self.factor:
             raise EngineError(
-                f"A picture of {x.shape[-1]} × {x.shape[-2]} px does not divide into patches of {self.factor} px; "
-                f"resize it to a multiple of {self.factor}."
+                "A picture of {shape} × {shape_2} px does not divide into patches of {factor} px; resize it "
+                "to a multiple of {factor}.",
+                shape=x.shape[-1],
+                shape_2=x.shape[-2],
+                factor=self.factor,
             )
         mean = F.pixel_unshuffle(x, self.factor)
         certain = DiagonalGaussianDistribution(torch.cat([mean, torch.zeros_like(mean)], 1), deterministic=True)

@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["Diffusion", "Predict", "PredictionType", "Step", "leading_timesteps", "spaced_timesteps"]
 
@@ -70,7 +70,7 @@ def spaced_timesteps(*counts: int, num_train_timesteps: int = NUM_TRAIN_TIMESTEP
     """
     size = num_train_timesteps // len(counts)
     if min(counts) < 2 or max(counts) > size:
-        raise EngineError(f"The number of diffusion steps has to be between 2 and {size}.")
+        raise EngineError("The number of diffusion steps has to be between 2 and {size}.", size=size)
     timesteps = [
         round(part * size + number * (size - 1) / (count - 1))
         for part, count in enumerate(counts)
@@ -86,7 +86,10 @@ def leading_timesteps(count: int, num_train_timesteps: int = NUM_TRAIN_TIMESTEPS
     Raises `EngineError` for fewer than 2 or more than there are.
     """
     if not 2 <= count <= num_train_timesteps:
-        raise EngineError(f"The number of diffusion steps has to be between 2 and {num_train_timesteps}.")
+        raise EngineError(
+            "The number of diffusion steps has to be between 2 and {num_train_timesteps}.",
+            num_train_timesteps=num_train_timesteps,
+        )
     stride = num_train_timesteps // count
     return [number * stride for number in range(count)][::-1]
 
@@ -129,7 +132,9 @@ class Diffusion:
         """From a published or own scheduler_config.json. Raises `EngineError` for what is not known here."""
         kind = config.get("_class_name", "UnCLIPScheduler")
         if kind not in SCHEDULERS:
-            raise EngineError(f"The scheduler '{kind}' is not known; use one of {', '.join(SCHEDULERS)}.")
+            raise EngineError(
+                "The scheduler '{kind}' is not known; use one of {choices}.", kind=kind, choices=", ".join(SCHEDULERS)
+            )
         values = {**OURS, **SCHEDULERS[kind], **config}
         limits = (values["num_train_timesteps"], values["beta_start"], values["beta_end"])
         schedules = {
@@ -138,9 +143,15 @@ class Diffusion:
             "scaled_linear": lambda: scaled_linear_betas(*limits),
         }
         if values["beta_schedule"] not in schedules:
-            raise EngineError(f"The schedule '{values['beta_schedule']}' is not known; use {', '.join(schedules)}.")
+            raise EngineError(
+                "The schedule '{values}' is not known; use {choices}.",
+                values=values["beta_schedule"],
+                choices=", ".join(schedules),
+            )
         if values["prediction_type"] not in get_args(PredictionType):
-            raise EngineError(f"Networks that predict '{values['prediction_type']}' are not known; use another model.")
+            raise EngineError(
+                "Networks that predict '{values}' are not known; use another model.", values=values["prediction_type"]
+            )
         alphas_cumprod = (1 - schedules[values["beta_schedule"]]()).cumprod(0)
         clip = values["clip_sample_range"] if values["clip_sample"] else None
         return cls(alphas_cumprod, values["prediction_type"], clip)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 if TYPE_CHECKING:
     from engines.diffusion._diffusers import ControlNetModel
@@ -79,7 +79,11 @@ class Sampler:
         self._scheduler.set_timesteps(num_steps)
         kept = min(int(num_steps * strength), num_steps)
         if not kept:
-            raise EngineError(f"A strength of {strength:g} leaves none of {num_steps} steps; raise one of the two.")
+            raise EngineError(
+                "A strength of {strength:g} leaves none of {num_steps} steps; raise one of the two.",
+                strength=strength,
+                num_steps=num_steps,
+            )
         self.timesteps: list[int] = self._scheduler.timesteps[num_steps - kept :].tolist()
 
     def noise(self, generator: torch.Generator, count: int = 1) -> Tensor:

@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.base import Engine, EngineError, Frame, LiveSettings
 from engines.clip.guidance import KNOWN_WORDS, ClipGuide
 from engines.diffusion import DiffusionModel, Guidance, Sampler
 from engines.dreamstyler.captions import caption_of
@@ -28,7 +27,10 @@ from engines.dreamstyler.settings import NO_STYLE, SHELF, DreamStylerSettings
 from engines.dreamstyler.stages import stage_of_timestep, unvisited_stages
 from engines.dreamstyler.styles import Style, load_style, mixed, save_style
 from engines.dreamstyler.tokens import PromptReader
+from engines.engine import Engine, Frame
+from engines.errors import EngineError
 from engines.images import as_pixels, load_picture
+from engines.settings import LiveSettings
 
 if TYPE_CHECKING:
     from engines.diffusion.instant import InstantStyle
@@ -44,7 +46,7 @@ class DreamStyler(Engine):
     title: ClassVar[str] = "DreamStyler"
     summary: ClassVar[str] = "Learn a style from a painting, then paint anything in it."
     Settings: ClassVar[type[DreamStylerSettings]] = DreamStylerSettings
-    makes: ClassVar[str] = "style"
+    artifact: ClassVar[str] = "style"
 
     def __init__(self, models):
         super().__init__(models)
@@ -267,7 +269,7 @@ class DreamStyler(Engine):
         pictures = self._model.pictures(latents)
         if len(pictures) == 1:
             return as_pixels(pictures[0])
-        critic = ClipGuide.load(self.models, "")
+        critic = ClipGuide.load(self.models.clip, "")
         shown = critic.text_target("prompt", without_style(self._prompt(now)), 1.0, known_words=KNOWN_WORDS)
         return as_pixels(critic.favourite(pictures, [shown]))
 
@@ -367,7 +369,7 @@ class DreamStyler(Engine):
             style = state["style"]
             self._made = style and Style(style["vectors"], style["name"], style["metadata"])
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise EngineError(f"The saved state is not one of {self.title}; choose another one.") from None
+            raise EngineError("The saved state is not one of {title}; choose another one.", title=self.title) from None
 
 
 def _copy(value: Tensor | None) -> Tensor | None:

@@ -21,11 +21,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.diffusion import DiffusionModel
 from engines.dreamstyler.stages import timesteps_of_stage
 from engines.dreamstyler.styles import Style
 from engines.dreamstyler.tokens import PromptReader
+from engines.errors import EngineError
 from engines.images import as_tensor, middle_square
 
 if TYPE_CHECKING:

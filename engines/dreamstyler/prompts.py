@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["PLACE", "STYLE_PROMPT", "normalize", "sentence_of", "split_at_place", "without_style"]
 
@@ -36,7 +36,12 @@ def split_at_place(prompt: str) -> tuple[str, str]:
     count = prompt.count(PLACE)
     if count != 1:
         found = "no place" if not count else f"{count} places"
-        raise EngineError(f"The prompt '{prompt[:60]}' has {found} for the style; write {PLACE} in it exactly once.")
+        raise EngineError(
+            "The prompt '{prompt}' has {found} for the style; write {PLACE} in it exactly once.",
+            prompt=prompt[:60],
+            found=found,
+            PLACE=PLACE,
+        )
     before, _, after = prompt.partition(PLACE)
     return before, after
 

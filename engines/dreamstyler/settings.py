@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from engines.base import EngineError, EngineSettings, setting
 from engines.dreamstyler.prompts import normalize, split_at_place
 from engines.dreamstyler.stages import stage_of_timestep
 from engines.dreamstyler.styles import MAX_STAGES, stage_shares
+from engines.errors import EngineError
+from engines.settings import EngineSettings, setting
 
 __all__ = ["NO_STYLE", "SHELF", "DreamStylerSettings"]
 
@@ -194,22 +195,22 @@ class DreamStylerSettings(EngineSettings):
     def _check(self) -> DreamStylerSettings:
         if self.mode == "learn":
             if not self.paintings:
-                raise ValueError("Setting 'painting_1' is empty; choose a painting to learn the style of.")
+                raise EngineError("Setting 'painting_1' is empty; choose a painting to learn the style of.")
         elif not self.style_file and self.style == NO_STYLE and self.has_second_style:
-            raise ValueError("Setting 'second_style' is to be mixed with a first one; choose 'style' too.")
+            raise EngineError("Setting 'second_style' is to be mixed with a first one; choose 'style' too.")
         if self.mode == "paint" and not self.prompt.strip():
-            raise ValueError("Setting 'prompt' is empty; write what to paint, with {} where the style belongs.")
+            raise EngineError("Setting 'prompt' is empty; write what to paint, with {} where the style belongs.")
         if self.mode == "restyle" and not self.photo:
-            raise ValueError("Setting 'photo' is empty; choose the picture to paint anew.")
+            raise EngineError("Setting 'photo' is empty; choose the picture to paint anew.")
         for name in self._sentences:
             try:
                 split_at_place(self.normalized(name))
             except EngineError as error:
-                raise ValueError(f"Setting '{name}': {error}") from None
+                raise EngineError("Setting '{name}': {reason}", name=name, reason=error) from None
         try:
             stage_shares(self.mix)
         except ValueError:
-            raise ValueError("Setting 'mix' needs numbers from 0 to 1 like '0 0 0 1 1 1'.") from None
+            raise EngineError("Setting 'mix' needs numbers from 0 to 1 like '0 0 0 1 1 1'.") from None
         return self
 
     @property

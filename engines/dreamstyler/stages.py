@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["NUM_TRAIN_TIMESTEPS", "stage_of_timestep", "timesteps_of_stage", "unvisited_stages"]
 
@@ -25,7 +25,11 @@ def stage_of_timestep(
     Raises `EngineError` for fewer than 1 or more than N stages.
     """
     if not 1 <= num_stages <= num_train_timesteps:
-        raise EngineError(f"There may be 1 to {num_train_timesteps} stages, not {num_stages}; change their number.")
+        raise EngineError(
+            "There may be 1 to {num_train_timesteps} stages, not {num_stages}; change their number.",
+            num_train_timesteps=num_train_timesteps,
+            num_stages=num_stages,
+        )
     return timestep * num_stages // num_train_timesteps
 
 

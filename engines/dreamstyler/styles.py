@@ -18,9 +18,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.checkpoints import Budget, OwnFile, claimed_shape, open_checkpoint, to_tensor
 from engines.dreamstyler.stages import NUM_TRAIN_TIMESTEPS, stage_of_timestep
+from engines.errors import EngineError
 from engines.files import replacing, write_bytes
 
 __all__ = [
@@ -123,8 +123,10 @@ def load_style(path: Path | str, width: int) -> Style:
             shape = claimed_shape(values, key)
             if shape != (width,):
                 raise EngineError(
-                    f"The style has vectors of {' × '.join(map(str, shape))} numbers where this model reads {width}; "
-                    "choose the model it was learned with, or another style."
+                    "The style has vectors of {choices} numbers where this model reads {width}; choose the model "
+                    "it was learned with, or another style.",
+                    choices=" × ".join(map(str, shape)),
+                    width=width,
                 )
         budget = Budget()
         vectors = torch.stack([to_tensor(values[key], budget) for key in keys])

@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.base import EngineError
 from engines.diffusion import DiffusionModel
 from engines.dreamstyler.prompts import split_at_place
+from engines.errors import EngineError
 
 __all__ = ["PromptReader"]
 
@@ -57,8 +57,9 @@ class PromptReader:
         ids = self._ids(word)
         if len(ids) != 1:
             raise EngineError(
-                f"The word to begin with, '{word[:40]}', is not one word of the model's vocabulary; "
-                "choose a simpler one, like 'painting'."
+                "The word to begin with, '{word}', is not one word of the model's vocabulary; choose a "
+                "simpler one, like 'painting'.",
+                word=word[:40],
             )
         return self._words.table[ids[0]].float().clone()
 
@@ -71,8 +72,10 @@ class PromptReader:
         room = self._tokenizer.model_max_length - 2
         if len(before) >= room:
             raise EngineError(
-                f"The prompt '{prompt[:40]}...' is too long: the style would be cut off. Shorten it by at least "
-                f"{len(before) - room + 1} words or parts of words, or write the style's place nearer to its beginning."
+                "The prompt '{prompt}...' is too long: the style would be cut off. Shorten it by at least "
+                "{count} words or parts of words, or write the style's place nearer to its beginning.",
+                prompt=prompt[:40],
+                count=len(before) - room + 1,
             )
         return self._padded([*before, self._place, *after][:room])
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from engines.base import EngineError
 from engines.checkpoints import claimed_shape
+from engines.errors import EngineError
 
 __all__ = ["WIDTHS", "ir_se_body", "ir_se_input", "read_widths"]
 
@@ -41,7 +41,9 @@ def read_widths(records: dict[str, Any]) -> tuple[int, ...]:
     firsts = [sum(UNITS[:stage]) for stage in range(len(UNITS))]
     widths = tuple(claimed_shape(records, f"body.{first}.res_layer.1.weight")[0] for first in firsts)
     if min(widths) < SQUEEZE:
-        raise EngineError(f"The network is {min(widths)} channels wide; choose one of {SQUEEZE} or more.")
+        raise EngineError(
+            "The network is {value} channels wide; choose one of {SQUEEZE} or more.", value=min(widths), SQUEEZE=SQUEEZE
+        )
     return widths
 
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["align_face", "quad_from_clicks", "quad_from_landmarks", "quad_side"]
 
@@ -72,11 +72,20 @@ def _points(values: np.ndarray, count: int, what: str) -> np.ndarray:
     try:
         points = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise EngineError(f"The {what} are no numbers; give {count} pairs of x and y in pixels.") from None
+        raise EngineError(
+            "The {what} are no numbers; give {count} pairs of x and y in pixels.", what=what, count=count
+        ) from None
     if points.shape != (count, 2):
-        raise EngineError(f"The {what} are of shape {points.shape}; give {count} pairs of x and y in pixels.")
+        raise EngineError(
+            "The {what} are of shape {shape}; give {count} pairs of x and y in pixels.",
+            what=what,
+            shape=points.shape,
+            count=count,
+        )
     if not np.isfinite(points).all():
-        raise EngineError(f"The {what} are not all finite; give {count} pairs of x and y in pixels.")
+        raise EngineError(
+            "The {what} are not all finite; give {count} pairs of x and y in pixels.", what=what, count=count
+        )
     return points
 
 
@@ -115,12 +124,16 @@ def align_face(picture: np.ndarray, quad: np.ndarray, size: int = 256) -> np.nda
 def _check(picture: np.ndarray, quad: np.ndarray) -> None:
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
         raise EngineError(
-            f"The picture is of shape {picture.shape} and type {picture.dtype}; give (height, width, 3) in uint8."
+            "The picture is of shape {shape} and type {dtype}; give (height, width, 3) in uint8.",
+            shape=picture.shape,
+            dtype=picture.dtype,
         )
     if quad.shape != (4, 2) or not np.isfinite(quad).all():
         raise EngineError("The square around the face is not four finite points; mark the face again.")
     if quad_side(quad) < MIN_SIDE:
-        raise EngineError(f"The face is smaller than {MIN_SIDE} pixels; choose a larger picture of it.")
+        raise EngineError(
+            "The face is smaller than {MIN_SIDE} pixels; choose a larger picture of it.", MIN_SIDE=MIN_SIDE
+        )
     centre = quad.mean(0)
     if (centre < 0).any() or (centre >= picture.shape[1::-1]).any():
         raise EngineError("The face is outside the picture; mark one that is inside.")

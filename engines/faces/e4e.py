@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.base import EngineError
 from engines.checkpoints import Budget, Record, claimed_shape, fill, open_checkpoint, to_tensor
+from engines.errors import EngineError
 from engines.faces._ir_se import WIDTHS, ir_se_body, ir_se_input, read_widths
 from engines.images import as_tensor
 from engines.stylegan2.generator import FullyConnected
@@ -66,8 +66,11 @@ class Encoder(nn.Module):
         """
         if tuple(pictures.shape[1:]) not in ((3, SIDE, SIDE), (3, CAR_HEIGHT, SIDE)):
             raise EngineError(
-                f"The encoder was given pictures of shape {tuple(pictures.shape)}; "
-                f"give (count, 3, {SIDE}, {SIDE}), or {CAR_HEIGHT} rows of cars."
+                "The encoder was given pictures of shape {shape}; give (count, 3, {SIDE}, {SIDE}), or "
+                "{CAR_HEIGHT} rows of cars.",
+                shape=tuple(pictures.shape),
+                SIDE=SIDE,
+                CAR_HEIGHT=CAR_HEIGHT,
             )
         fine, medium, coarse = self._features(pictures)
         medium = _upsampled(coarse, medium) + self.latlayer1(medium)
@@ -117,8 +120,10 @@ def picture_to_tensor(picture: np.ndarray) -> Tensor:
     """
     if picture.dtype != np.uint8 or picture.shape != (SIDE, SIDE, 3):
         raise EngineError(
-            f"The picture is of shape {picture.shape} and type {picture.dtype}; give an aligned one, "
-            f"({SIDE}, {SIDE}, 3) in uint8."
+            "The picture is of shape {shape} and type {dtype}; give an aligned one, ({SIDE}, {SIDE}, 3) in uint8.",
+            shape=picture.shape,
+            dtype=picture.dtype,
+            SIDE=SIDE,
         )
     return as_tensor(picture)[None] * 2 - 1
 
@@ -169,8 +174,10 @@ def _latent_avg(content: dict, shape: torch.Size) -> Tensor:
     claimed = claimed_shape(content, "latent_avg")
     if claimed not in (shape, shape[1:], (1, *shape)):
         raise EngineError(
-            f"The mean code of the file is of shape {claimed} where {tuple(shape)} is wanted; "
-            "choose an undamaged e4e checkpoint."
+            "The mean code of the file is of shape {claimed} where {shape} is wanted; choose an "
+            "undamaged e4e checkpoint.",
+            claimed=claimed,
+            shape=tuple(shape),
         )
     latent_avg = to_tensor(content["latent_avg"], Budget())
     if not latent_avg.isfinite().all():

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.images import as_tensor
 from engines.style.losses import Samples
 
@@ -75,7 +75,12 @@ class StyleEncoder:
             features.load_state_dict({key.removeprefix("features."): tensors[key].float() for key in wanted})
         except Exception as error:  # safetensors and torch raise what they like on a file that is not theirs
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-            raise EngineError(f"The file {weights.name} does not hold the weights of {name}: {reason}") from None
+            raise EngineError(
+                "The file {name} does not hold the weights of {name_2}: {reason}",
+                name=weights.name,
+                name_2=name,
+                reason=reason,
+            ) from None
         return cls(name, features, sha256, device)
 
     def maps(self, pictures: Tensor, mapping: Mapping = "corrected") -> list[Tensor]:

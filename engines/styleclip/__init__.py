@@ -3,6 +3,7 @@
 The mathematics of its three methods: latent optimisation, latent mappers, and global directions of style space.
 """
 
+from engines.clip.losses import clip_distance, clip_input, reference_clip_input
 from engines.styleclip.directions import (
     automatic_beta,
     beta_keeping,
@@ -23,14 +24,9 @@ from engines.styleclip.mapper import (
     load_mapper,
     save_mapper,
 )
-from engines.styleclip.optimization import (
-    clip_distance,
-    clip_input,
-    l2_loss,
-    learning_rate,
-    reference_clip_input,
-)
+from engines.styleclip.optimization import l2_loss
 from engines.styleclip.ranger import Ranger
+from engines.stylegan2.schedule import learning_rate
 
 __all__ = [
     "LevelsMapper",

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.files import write_bytes
 
 __all__ = [
@@ -77,20 +77,29 @@ def load_relevance(path: Path | str) -> Tensor:
         # Mapped, so that a file which claims more than it holds is refused before anything is allocated.
         table = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
-        raise EngineError(f"There is no file '{path}'; choose a table of channel relevance (fs3.npy).") from None
+        raise EngineError(
+            "There is no file '{path}'; choose a table of channel relevance (fs3.npy).", path=path
+        ) from None
     except OSError as error:
-        raise EngineError(f"'{path}' cannot be read ({error.strerror}); choose a table of channel relevance.") from None
+        raise EngineError(
+            "'{path}' cannot be read ({reason}); choose a table of channel relevance.", path=path, reason=error.strerror
+        ) from None
     except Exception as error:  # the header of a damaged file may fail anywhere
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        raise EngineError(f"'{path.name}' is no table of channel relevance ({reason}); choose another file.") from None
+        raise EngineError(
+            "'{file}' is no table of channel relevance ({reason}); choose another file.", file=path.name, reason=reason
+        ) from None
     if table.ndim != 2 or table.dtype.kind != "f" or not 0 < table.size <= MAX_TABLE_ELEMENTS:
         raise EngineError(
-            f"'{path.name}' holds {table.dtype} numbers of shape {table.shape} and no table of channels × embedding; "
-            "choose a table of channel relevance (fs3.npy)."
+            "'{file}' holds {dtype} numbers of shape {shape} and no table of channels × embedding; "
+            "choose a table of channel relevance (fs3.npy).",
+            file=path.name,
+            dtype=table.dtype,
+            shape=table.shape,
         )
     fs3 = torch.from_numpy(np.array(table, np.float32, order="C"))
     if not fs3.isfinite().all():
-        raise EngineError(f"'{path.name}' has numbers that are not finite; choose an undamaged table.")
+        raise EngineError("'{file}' has numbers that are not finite; choose an undamaged table.", file=path.name)
     return fs3
 
 
@@ -116,8 +125,10 @@ def text_relevance(fs3: Tensor, text_direction: Tensor) -> Tensor:
     """
     if fs3.shape[1] != len(text_direction):
         raise EngineError(
-            f"The table of channel relevance is for a CLIP with {fs3.shape[1]} numbers in an embedding and this one "
-            f"has {len(text_direction)}; choose the CLIP it was made with."
+            "The table of channel relevance is for a CLIP with {shape} numbers in an embedding and this "
+            "one has {count}; choose the CLIP it was made with.",
+            shape=fs3.shape[1],
+            count=len(text_direction),
         )
     return fs3 @ text_direction.to(fs3)
 
@@ -140,15 +151,19 @@ def channel_offset(relevance: Tensor, std: Tensor, alpha: float, beta: float) ->
     """`manipulation` for R, (channels,), wherever it comes from."""
     if len(std) < len(relevance):
         raise EngineError(
-            f"The table of channel relevance has {len(relevance)} style channels and the generator {len(std)}; "
-            "choose the table made for this generator."
+            "The table of channel relevance has {count} style channels and the generator {count_2}; "
+            "choose the table made for this generator.",
+            count=len(relevance),
+            count_2=len(std),
         )
     largest = relevance.abs().max()
     if largest == 0:
         raise EngineError("These texts move no style channel; describe in the target a change from the neutral text.")
     if largest < beta:
         usable = math.floor(largest.item() * 1e4) / 1e4
-        raise EngineError(f"No style channel reaches beta {beta:g}; lower it to {usable:g} or less.")
+        raise EngineError(
+            "No style channel reaches beta {beta:g}; lower it to {usable:g} or less.", beta=beta, usable=usable
+        )
     kept = torch.where(relevance.abs() >= beta, relevance, 0) / largest
     offset = torch.zeros_like(std)
     offset[: len(kept)] = alpha * kept.to(std) * std[: len(kept)]

@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.base import EngineError, Frame, LiveSettings, setting
 from engines.clip.templates import sentences
+from engines.engine import Frame
+from engines.errors import EngineError
+from engines.settings import LiveSettings, setting
 from engines.styleclip.directions import (
     automatic_beta,
     beta_keeping,
@@ -24,6 +26,7 @@ from engines.styleclip.directions import (
     text_relevance,
 )
 from engines.styleclip.face import FaceEngine, FaceSettings, to_pixels
+from engines.styleclip.loading import find_relevance, relevance_file
 from engines.styleclip.relevance import (
     RelevanceEstimates,
     RelevanceTable,
@@ -120,7 +123,7 @@ def _parse_edit(part: str) -> Edit:
         return edit
     except ValueError:
         raise EngineError(
-            f"Setting 'edits': '{part[:60]}' is no edit; write it like: face > face with glasses @ 4, auto."
+            "Setting 'edits': '{part}' is no edit; write it like: face > face with glasses @ 4, auto.", part=part[:60]
         ) from None
 
 
@@ -159,9 +162,9 @@ class StyleCLIPDirections(FaceEngine):
         self._relevance: dict[tuple[str, str, bool], Tensor] = {}
         self._fs3: Tensor | None = None
         self._show_face()
-        table = self.models.relevance(self._generator, self._encoder)
+        table = find_relevance(self.models, self._generator, self._encoder)
         if table is None:
-            file = self.models.relevance_file(self._generator, self._encoder)
+            file = relevance_file(self._generator, self._encoder)
             self._estimates = RelevanceEstimates(file.with_suffix(".estimates.safetensors"))
             self._statistics = self._estimates.statistics(self._device) or style_statistics(self._generator)
             if settings.exact_relevance and not settings.relevance_table:

@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.base import Engine, EngineError, EngineSettings, Frame, setting
+from engines.engine import Engine, Frame
+from engines.errors import EngineError
 from engines.faces.alignment import align_face, quad_from_clicks
 from engines.faces.e4e import SIDE, Encoder
 from engines.faces.identity import IdentityNetwork
 from engines.images import as_pixels, load_picture
+from engines.settings import EngineSettings, setting
 from engines.stylegan2.generator import Generator
 from engines.stylegan2.projector import Projector, latent_std, target_tensor
 
@@ -162,7 +164,7 @@ class FaceEngine(Engine):
             self._step, self._search = state["step"], state["search"]
             self._start = None if state["start"] is None else state["start"].to(self._device)
         except (KeyError, TypeError, AttributeError):
-            raise EngineError(f"The saved state is not one of {self.title}; choose another one.") from None
+            raise EngineError("The saved state is not one of {title}; choose another one.", title=self.title) from None
 
 
 @torch.no_grad()
@@ -182,8 +184,12 @@ def encoded(generator: Generator, encoder: Encoder, photo: np.ndarray) -> Tensor
     wanted = (generator.num_ws, generator.w_dim)
     if tuple(mean.shape) != wanted:
         raise EngineError(
-            f"The encoder finds codes of {mean.shape[0]} × {mean.shape[1]} numbers and the generator takes "
-            f"{wanted[0]} × {wanted[1]}; choose the encoder made for it."
+            "The encoder finds codes of {shape} × {shape_2} numbers and the generator takes {wanted} × "
+            "{wanted_2}; choose the encoder made for it.",
+            shape=mean.shape[0],
+            shape_2=mean.shape[1],
+            wanted=wanted[0],
+            wanted_2=wanted[1],
         )
     distance = (mean - centre).square().mean().sqrt() / latent_std(generator)
     if mean.any() and distance > FARTHEST_MEAN:

@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.base import EngineError
 from engines.checkpoints import OwnFile, claimed_shape, fill, open_checkpoint, save_own
+from engines.errors import EngineError
 from engines.stylegan2 import is_torgb
 from engines.stylegan2.generator import EPSILON, GAIN, SLOPE, FullyConnected
 
@@ -171,8 +171,10 @@ class StyleSpaceMapper(LatentMapper):
 def _expect_code(w: Tensor, w_dim: int) -> None:
     if w.dim() != 3 or w.shape[2] != w_dim:
         raise EngineError(
-            f"The mapper moves codes of shape (N, rows, {w_dim}) and got {tuple(w.shape)}; "
-            "choose the generator it was trained with."
+            "The mapper moves codes of shape (N, rows, {w_dim}) and got {shape}; choose the generator it "
+            "was trained with.",
+            w_dim=w_dim,
+            shape=tuple(w.shape),
         )
 
 

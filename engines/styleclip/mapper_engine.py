@@ -20,9 +20,12 @@ import torch.nn.functional as F
 from pydantic import model_validator
 from torch import Tensor
 
-from engines.base import EngineError, Frame, LiveSettings, setting
 from engines.clip.encoder import ClipEncoder
+from engines.clip.losses import clip_distance, clip_input
+from engines.engine import Frame
+from engines.errors import EngineError
 from engines.faces.identity import IdentityNetwork, identity_loss
+from engines.settings import LiveSettings, setting
 from engines.styleclip.face import FaceEngine, PersonSettings, identity_of, latent_of_seed, to_pixels
 from engines.styleclip.mapper import (
     LEVELS,
@@ -39,7 +42,6 @@ from engines.styleclip.mapper import (
     mapper_of,
     save_mapper,
 )
-from engines.styleclip.optimization import clip_distance, clip_input
 from engines.styleclip.ranger import Ranger
 from engines.stylegan2 import Generator, is_torgb
 
@@ -140,9 +142,9 @@ class StyleCLIPMapperSettings(PersonSettings):
     @model_validator(mode="after")
     def _check(self) -> StyleCLIPMapperSettings:
         if self.wants_training and not self.prompt.strip():
-            raise ValueError("Setting 'prompt' is empty; write what to train a mapper for, or choose a trained edit.")
+            raise EngineError("Setting 'prompt' is empty; write what to train a mapper for, or choose a trained edit.")
         if self.space == "S" and self.no_fine:
-            raise ValueError("Setting 'no_fine' is for mappers of W+; choose that space or allow the fine level.")
+            raise EngineError("Setting 'no_fine' is for mappers of W+; choose that space or allow the fine level.")
         return self
 
     @property
@@ -293,7 +295,7 @@ class StyleCLIPMapper(FaceEngine):
     title: ClassVar[str] = "StyleCLIP mapper"
     summary: ClassVar[str] = "Train a small network that makes one edit on any face, or use one that was trained."
     Settings: ClassVar[type[StyleCLIPMapperSettings]] = StyleCLIPMapperSettings
-    makes: ClassVar[str] = "mapper"
+    artifact: ClassVar[str] = "mapper"
 
     def __init__(self, models):
         super().__init__(models)
@@ -369,7 +371,8 @@ class StyleCLIPMapper(FaceEngine):
             mapper = load_mapper(path).to(self._device)
             if mapper.metadata.get("generator", self._generator.sha256) != self._generator.sha256:
                 raise EngineError(
-                    f"The mapper '{path.stem}' was trained with another generator; choose that one or another mapper."
+                    "The mapper '{stem}' was trained with another generator; choose that one or another mapper.",
+                    stem=path.stem,
                 )
             edit_code(self._generator, mapper, self._start)  # raises where the sizes differ
             self._opened[path] = mapper

@@ -14,21 +14,18 @@ import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from engines.base import EngineError, Frame, LiveSettings, setting
 from engines.clip.encoder import ClipEncoder
+from engines.clip.losses import REFERENCE_SIZE, clip_distance, clip_input, reference_clip_input
 from engines.clip.prompts import MAX_PROMPT, parse_prompt
+from engines.engine import Frame
+from engines.errors import EngineError
 from engines.faces.identity import identity_loss
+from engines.settings import LiveSettings, setting
 from engines.styleclip.face import FaceEngine, PersonSettings, identity_of, to_pixels
 from engines.styleclip.mapper import LEVELS, ROWS, Level
-from engines.styleclip.optimization import (
-    REFERENCE_SIZE,
-    clip_distance,
-    clip_input,
-    l2_loss,
-    learning_rate,
-    reference_clip_input,
-)
+from engines.styleclip.optimization import l2_loss
 from engines.stylegan2.generator import Generator
+from engines.stylegan2.schedule import learning_rate
 from engines.stylegan2.style_space import is_torgb
 
 __all__ = ["LatentWalk", "StyleCLIPOptimize", "StyleCLIPOptimizeSettings"]
@@ -270,9 +267,9 @@ class StyleCLIPOptimizeSettings(PersonSettings):
         try:
             parts = parse_prompt(self.prompt)
         except EngineError as error:
-            raise ValueError(f"Setting 'prompt': {error}") from None
+            raise EngineError("Setting 'prompt': {reason}", reason=error) from None
         if not parts:
-            raise ValueError("Setting 'prompt' is empty; type what the face shall be.")
+            raise EngineError("Setting 'prompt' is empty; type what the face shall be.")
         return self
 
     @property
@@ -383,7 +380,7 @@ class StyleCLIPOptimize(FaceEngine):
         try:
             self._saved_walk, self._accepted = state["walk"], state["accepted"]
         except KeyError:
-            raise EngineError(f"The saved state is not one of {self.title}; choose another one.") from None
+            raise EngineError("The saved state is not one of {title}; choose another one.", title=self.title) from None
 
 
 def clip_view(encoder: ClipEncoder, is_reference: bool) -> Callable[[Tensor], Tensor]:
@@ -395,7 +392,10 @@ def clip_view(encoder: ClipEncoder, is_reference: bool) -> Callable[[Tensor], Te
         return lambda pictures: encoder.encode_image(clip_input(pictures, encoder.image_size))
     if encoder.image_size != REFERENCE_SIZE:
         raise EngineError(
-            f"Setting 'reference_clip_input' needs a CLIP that looks at {REFERENCE_SIZE} pixels, and {encoder.name} "
-            f"looks at {encoder.image_size}; switch it off."
+            "Setting 'reference_clip_input' needs a CLIP that looks at {REFERENCE_SIZE} pixels, and "
+            "{name} looks at {image_size}; switch it off.",
+            REFERENCE_SIZE=REFERENCE_SIZE,
+            name=encoder.name,
+            image_size=encoder.image_size,
         )
     return lambda pictures: encoder.encode_image(reference_clip_input(pictures), normalize=False)

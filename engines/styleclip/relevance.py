@@ -21,11 +21,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.clip.encoder import ClipEncoder
+from engines.clip.losses import clip_input
+from engines.errors import EngineError
 from engines.files import write_bytes
 from engines.styleclip.directions import channel_relevance
-from engines.styleclip.optimization import clip_input
 from engines.stylegan2.generator import Generator
 from engines.stylegan2.style_space import conv_channels, is_torgb, move_conv_channels
 
@@ -153,10 +153,12 @@ class RelevanceTable:
                     metadata["generator"], metadata["clip"],
                 )  # fmt: skip
         except FileNotFoundError:
-            raise EngineError(f"There is no file '{path}'; choose a table of channel relevance.") from None
+            raise EngineError("There is no file '{path}'; choose a table of channel relevance.", path=path) from None
         except Exception as error:  # safetensors raises what it likes on a damaged file
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-            raise EngineError(f"'{Path(path).name}' is no table of channel relevance ({reason}).") from None
+            raise EngineError(
+                "'{name}' is no table of channel relevance ({reason}).", name=Path(path).name, reason=reason
+            ) from None
 
 
 def measure_remaining(

@@ -25,9 +25,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.clipdraw.engine import CLIPDraw
 from engines.clipdraw.strokes import Rates
+from engines.errors import EngineError
 from engines.images import load_picture
 from engines.style import (
     SWATCHES,

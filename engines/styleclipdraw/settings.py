@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from engines.base import setting
 from engines.clipdraw import CLIPDrawSettings
+from engines.errors import EngineError
+from engines.settings import setting
 from engines.style import NO_SWATCH, SWATCHES, Mapping, Swatch, SwatchOrNone
 
 __all__ = ["StyleCLIPDrawSettings"]
@@ -168,5 +169,5 @@ class StyleCLIPDrawSettings(CLIPDrawSettings):
     @model_validator(mode="after")
     def _check_style(self) -> StyleCLIPDrawSettings:
         if not (self.texture_weight or self.moments_weight or self.palette_weight or self.gram_weight):
-            raise ValueError("Setting 'texture_weight' and all other weights of the style are 0; raise one of them.")
+            raise EngineError("Setting 'texture_weight' and all other weights of the style are 0; raise one of them.")
         return self

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.checkpoints import Budget, Record, number, to_tensor
+from engines.errors import EngineError
 
 __all__ = ["Checkpoint", "read_dialect"]
 
@@ -57,7 +57,8 @@ def read_dialect(root: Any) -> Checkpoint:
         return _read_rosinality(tensors, root.get("latent_avg"))
     held = ", ".join(f"'{key}'" for key in list(root)[:5] if type(key) is str) or "nothing"
     raise EngineError(
-        f"The file holds no averaged StyleGAN2 generator ('G_ema' or 'g_ema'), only {held}; choose one that does."
+        "The file holds no averaged StyleGAN2 generator ('G_ema' or 'g_ema'), only {held}; choose one that does.",
+        held=held,
     )
 
 
@@ -72,7 +73,7 @@ def _dict(value: Any) -> dict:
 
 
 def _refuse(what: str) -> EngineError:
-    return EngineError(f"The file holds {what}; choose a StyleGAN2 generator with the 'skip' architecture.")
+    return EngineError("The file holds {what}; choose a StyleGAN2 generator with the 'skip' architecture.", what=what)
 
 
 def _unknown(name: str) -> EngineError:

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.checkpoints import OwnFile, claimed_shape, fill, number, open_checkpoint, save_own
+from engines.errors import EngineError
 from engines.stylegan2._dialects import Checkpoint, read_dialect
 from engines.stylegan2.generator import Generator, GeneratorConfig
 
@@ -79,7 +79,11 @@ def _infer_config(checkpoint: Checkpoint) -> GeneratorConfig:
         raise EngineError("The generator does not make square pictures; choose one that does.")
     resolution = _largest(r"synthesis\.b(\d{1,6})\.(?!\w+\.noise_const$)", tensors)
     if resolution & (resolution - 1) or not 4 <= resolution <= MAX_RESOLUTION:
-        raise EngineError(f"The generator has a block of {resolution} px; choose one of 4 to {MAX_RESOLUTION} px.")
+        raise EngineError(
+            "The generator has a block of {resolution} px; choose one of 4 to {MAX_RESOLUTION} px.",
+            resolution=resolution,
+            MAX_RESOLUTION=MAX_RESOLUTION,
+        )
     blocks = [4 << block for block in range(resolution.bit_length() - 2)]
     channels = [shape(f"synthesis.b{block}.conv1.weight")[0] for block in blocks]
     layers = range(_largest(r"mapping\.fc(\d{1,2})\.", tensors) + 1)

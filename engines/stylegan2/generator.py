@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.stylegan2.style_space import style_rows
 
 __all__ = ["Generator", "GeneratorConfig", "Noise", "block_channels"]
@@ -168,7 +168,9 @@ class MappingNetwork(nn.Module):
         x = normalize_second_moment(z)
         if self.c_dim:
             if c is None:
-                raise EngineError(f"This generator makes {self.c_dim} classes of pictures; give it a class label.")
+                raise EngineError(
+                    "This generator makes {c_dim} classes of pictures; give it a class label.", c_dim=self.c_dim
+                )
             _expect("A class label", c, self.c_dim)
             x = torch.cat([x, normalize_second_moment(self.embed(c))], dim=1)
         for k in range(self.num_layers):
@@ -188,7 +190,12 @@ def normalize_second_moment(x: Tensor) -> Tensor:
 def _expect(what: str, x: Tensor, *shape: int) -> None:
     if tuple(x.shape[1:]) != shape:
         wanted = ", ".join(map(str, ("N", *shape)))
-        raise EngineError(f"{what} must be of shape ({wanted}) for this generator (got {tuple(x.shape)}).")
+        raise EngineError(
+            "{what} must be of shape ({wanted}) for this generator (got {shape}).",
+            what=what,
+            wanted=wanted,
+            shape=tuple(x.shape),
+        )
 
 
 # ---------------------------------------------------------------------------------------------- synthesis
@@ -219,10 +226,12 @@ class SynthesisNetwork(nn.Module):
 
     def render(self, styles: Mapping[str, Tensor], noise: Noise, generator: torch.Generator | None = None) -> Tensor:
         if noise not in get_args(Noise):
-            raise EngineError(f"There is no noise '{noise}'; choose one of {', '.join(get_args(Noise))}.")
+            raise EngineError(
+                "There is no noise '{noise}'; choose one of {choices}.", noise=noise, choices=", ".join(get_args(Noise))
+            )
         for name in self.rows:
             if name not in styles:
-                raise EngineError(f"The styles lack '{name}'; give all style vectors of this generator.")
+                raise EngineError("The styles lack '{name}'; give all style vectors of this generator.", name=name)
             _expect(f"The style '{name}'", styles[name], self.get_submodule(name).in_channels)
         x = picture = None
         for index in range(len(self.config.channels)):

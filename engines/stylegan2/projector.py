@@ -29,11 +29,11 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.images import as_tensor
 from engines.style.features import StyleEncoder
-from engines.styleclip.optimization import learning_rate
 from engines.stylegan2.generator import Generator
+from engines.stylegan2.schedule import learning_rate
 
 __all__ = ["Projector", "feature_distance", "latent_std", "row_spread", "target_tensor"]
 
@@ -101,7 +101,9 @@ class Projector:
         Raises `EngineError` after `num_steps` steps.
         """
         if self.steps_done >= self.num_steps:
-            raise EngineError(f"The projection has made all its {self.num_steps} steps; start a longer one.")
+            raise EngineError(
+                "The projection has made all its {num_steps} steps; start a longer one.", num_steps=self.num_steps
+            )
         progress = self.steps_done / self.num_steps
         is_shared = progress < SHARED
 
@@ -171,8 +173,10 @@ def target_tensor(picture: np.ndarray, side: int) -> Tensor:
     """(H, W, 3) uint8 RGB → its middle square, (1, 3, side, side) in [-1, 1]. `EngineError` for other pictures."""
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
         raise EngineError(
-            f"The picture to project is of shape {picture.shape} and type {picture.dtype}; "
-            "give an RGB picture of 8 bits, (height, width, 3)."
+            "The picture to project is of shape {shape} and type {dtype}; give an RGB picture of 8 bits, "
+            "(height, width, 3).",
+            shape=picture.shape,
+            dtype=picture.dtype,
         )
     square = ImageOps.fit(Image.fromarray(picture), (side, side), Image.Resampling.LANCZOS)
     return as_tensor(np.asarray(square))[None] * 2 - 1

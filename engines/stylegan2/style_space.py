@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["conv_channels", "is_torgb", "move_conv_channels", "style_rows"]
 
@@ -54,7 +54,9 @@ def move_conv_channels(styles: Mapping[str, Tensor], offset: Tensor) -> dict[str
             start += style.shape[1]
     if offset.shape[-1] > start:
         raise EngineError(
-            f"The direction moves {offset.shape[-1]} style channels and the generator has {start}; "
-            "choose a direction made for this generator."
+            "The direction moves {shape} style channels and the generator has {start}; choose a "
+            "direction made for this generator.",
+            shape=offset.shape[-1],
+            start=start,
         )
     return moved

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.stylegan2 import Generator
 from engines.stylegan_nada.delta import Strengths, descendant, difference_of
 
@@ -35,6 +35,10 @@ def chain(generators: Sequence[Generator], position: float) -> Generator:
     Raises `EngineError` when there are fewer than two, the position lies outside, or they are not of one base.
     """
     if len(generators) < 2 or not 0 <= position <= len(generators) - 1:
-        raise EngineError(f"A chain of {len(generators)} generators has no position {position:g}; choose one within.")
+        raise EngineError(
+            "A chain of {count} generators has no position {position:g}; choose one within.",
+            count=len(generators),
+            position=position,
+        )
     start = min(int(position), len(generators) - 2)
     return interpolate(generators[start], generators[start + 1], position - start)

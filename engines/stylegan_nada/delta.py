@@ -23,8 +23,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from engines.base import EngineError
 from engines.checkpoints import open_checkpoint
+from engines.errors import EngineError
 from engines.files import write_bytes
 from engines.stylegan2 import Generator, load_generator
 from engines.stylegan2.generator import SynthesisNetwork
@@ -242,6 +242,10 @@ def _check(change: Change, synthesis: SynthesisNetwork) -> None:
         else:
             fits = value.shape == shapes.get(name)
         if not fits:
-            raise EngineError(f"The tensor '{name[:80]}' does not fit the generator; choose a domain made for it.")
+            raise EngineError(
+                "The tensor '{name}' does not fit the generator; choose a domain made for it.", name=name[:80]
+            )
         if not value.isfinite().all():
-            raise EngineError(f"The tensor '{name[:80]}' has numbers that are not finite; choose an undamaged file.")
+            raise EngineError(
+                "The tensor '{name}' has numbers that are not finite; choose an undamaged file.", name=name[:80]
+            )

@@ -18,11 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.base import EngineError, Frame, LiveSettings
 from engines.clip.guidance import ClipGuide
+from engines.clip.losses import clip_input
+from engines.engine import Frame
+from engines.errors import EngineError
 from engines.images import as_sheet
+from engines.settings import LiveSettings
 from engines.styleclip.face import FaceEngine, latent_of_seed
-from engines.styleclip.optimization import clip_input
 from engines.stylegan2 import Generator, GeneratorConfig, save_generator
 from engines.stylegan_nada.delta import Domain, Strengths, descendant, differences, load_domain, private_copy, render
 from engines.stylegan_nada.losses import pairwise_distance
@@ -45,7 +47,7 @@ class StyleGANNada(FaceEngine):
     title: ClassVar[str] = "StyleGAN-NADA"
     summary: ClassVar[str] = "Adapt a whole generator to another domain by words or by a few pictures."
     Settings: ClassVar[type[StyleGANNadaSettings]] = StyleGANNadaSettings
-    makes: ClassVar[str] = "generator"
+    artifact: ClassVar[str] = "generator"
 
     def __init__(self, models):
         super().__init__(models)
@@ -95,7 +97,7 @@ class StyleGANNada(FaceEngine):
 
     def _prepare(self, settings: StyleGANNadaSettings) -> None:
         self._synthesis = private_copy(self._generator)
-        self._guide = ClipGuide.load(self.models, settings.clip_models)
+        self._guide = ClipGuide.load(self.models.clip, settings.clip_models)
         self._identity = None if settings.generator else self.models.identity()
         self._domains: dict[Path, Domain] = {}
         self._faces_of: tuple | None = None
@@ -271,7 +273,7 @@ class StyleGANNada(FaceEngine):
         try:
             self._loaded, self._walked = state["training"], state["walked"]
         except KeyError:
-            raise EngineError(f"The saved state is not one of {self.title}; choose another one.") from None
+            raise EngineError("The saved state is not one of {title}; choose another one.", title=self.title) from None
 
 
 # ---------------------------------------------------------------------------------------------- sheets and walks

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.styleclip.optimization import clip_distance
+from engines.clip.losses import clip_distance
 
 __all__ = [
     "PART_TEMPLATES",

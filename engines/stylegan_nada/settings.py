@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from engines.base import setting
+from engines.errors import EngineError
+from engines.settings import setting
 from engines.style import NO_SWATCH, SWATCHES, SwatchOrNone
 from engines.styleclip.face import FaceSettings
 from engines.stylegan_nada.delta import Method, Strengths
@@ -202,11 +203,11 @@ class StyleGANNadaSettings(FaceSettings):
     def _check(self) -> StyleGANNadaSettings:
         if self.wants_training and self.needs_words:
             if not self.prompt.strip():
-                raise ValueError("Setting 'prompt' is empty; write what to adapt to, or choose a trained domain.")
+                raise EngineError("Setting 'prompt' is empty; write what to adapt to, or choose a trained domain.")
             if not self.source_text.strip():
-                raise ValueError("Setting 'source_text' is empty; write what the generator makes, like 'photo'.")
+                raise EngineError("Setting 'source_text' is empty; write what the generator makes, like 'photo'.")
         if not any(self.loss_weights.values()):
-            raise ValueError("Setting 'directional_lambda' is 0 as all other weights are; raise one of them.")
+            raise EngineError("Setting 'directional_lambda' is 0 as all other weights are; raise one of them.")
         return self
 
     @property

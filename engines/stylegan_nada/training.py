@@ -24,11 +24,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.clip.encoder import ClipEncoder
+from engines.clip.losses import clip_input
 from engines.clip.templates import sentences
+from engines.errors import EngineError
 from engines.images import load_picture, middle_square
-from engines.styleclip.optimization import clip_input
 from engines.stylegan2 import Generator
 from engines.stylegan_nada.delta import Domain, new_change, private_copy, render
 from engines.stylegan_nada.layers import layer_parameters, phase_layers, row_importance, rows_to_layers

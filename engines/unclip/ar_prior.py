@@ -23,9 +23,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.base import EngineError
 from engines.checkpoints import OwnFile, fill, open_checkpoint, save_own
 from engines.diffusion.process import current
+from engines.errors import EngineError
 from engines.unclip.embeddings import candidate_scores
 from engines.unclip.pca import EmbeddingPCA
 from engines.unclip.prior import PriorStep, check

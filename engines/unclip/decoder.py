@@ -27,10 +27,10 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from engines.base import EngineError
 from engines.checkpoints import fill
 from engines.diffusion.folders import load_complete_network, read_json
 from engines.diffusion.process import Diffusion, Predict, current
+from engines.errors import EngineError
 from engines.files import write_bytes, write_text
 from engines.images import resized
 from engines.unclip.text import TextCondition
@@ -263,16 +263,23 @@ def _load_projections(folder: Path) -> Projections:
     names = "clip_embeddings_dim", "time_embed_dim", "cross_attention_dim", "clip_extra_context_tokens"
     sizes = [config.get(name, 4 if name == names[-1] else None) for name in names]
     if not all(type(size) is int and 0 < size <= MAX_WIDTH for size in sizes):
-        raise EngineError(f"'{folder.name}' is not the folder of {KIND}; choose another one.")
+        raise EngineError("'{file}' is not the folder of {KIND}; choose another one.", file=folder.name, KIND=KIND)
     with torch.device("meta"):
         projections = Projections(*sizes)
     try:
         fill(projections, {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}, KIND)
     except EngineError as error:
-        raise EngineError(f"'{folder.name}': {error}") from None
+        raise EngineError("'{file}': {reason}", file=folder.name, reason=error) from None
     except FileNotFoundError:
-        raise EngineError(f"There is no file '{folder / WEIGHTS}'; choose the folder of a complete model.") from None
+        raise EngineError(
+            "There is no file '{folder}'; choose the folder of a complete model.", folder=folder / WEIGHTS
+        ) from None
     except Exception as error:  # a file that is not what it seems to be may fail anywhere
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
-        raise EngineError(f"'{folder.name}' is damaged or not {KIND} ({reason}); choose another folder.") from None
+        raise EngineError(
+            "'{file}' is damaged or not {KIND} ({reason}); choose another folder.",
+            file=folder.name,
+            KIND=KIND,
+            reason=reason,
+        ) from None
     return projections

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["candidate_scores", "destandardize", "interpolate", "mix", "slerp", "standardize", "text_diff", "unit"]
 

@@ -17,12 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.base import Engine, EngineError, Frame, LiveSettings
 from engines.diffusion.process import Predict, spaced_timesteps
 from engines.diffusion.walk import Inversion, Walk, inversion_timesteps
+from engines.engine import Engine, Frame
+from engines.errors import EngineError
 from engines.images import as_sheet, as_tensor, load_picture, padded_square, resized
+from engines.settings import LiveSettings
 from engines.unclip.decoder import changing
 from engines.unclip.embeddings import interpolate, mix, slerp, text_diff, unit
+from engines.unclip.loading import load_unclip
 from engines.unclip.model import UnCLIPModel
 from engines.unclip.prior import PriorWalk
 from engines.unclip.settings import UnCLIPSettings, split_labels
@@ -92,7 +95,7 @@ class UnCLIP(Engine):
     # ------------------------------------------------------------------ preparation
 
     def _prepare(self, settings: UnCLIPSettings) -> None:
-        self._model: UnCLIPModel = self.models.unclip(settings.model)
+        self._model: UnCLIPModel = load_unclip(self.models, settings.model)
         self._texts = lru_cache(lambda *texts: self._model.clip.texts(list(texts)))
         self._null = self._texts("")
         self._said = lru_cache(lambda text: self._model.said([text]))
@@ -123,7 +126,9 @@ class UnCLIP(Engine):
 
     def _check_prior(self, name: str) -> None:
         if {"diffusion": self._model.prior, "autoregressive": self._model.ar_prior}.get(name, self._null) is None:
-            raise EngineError(f"{self._model.name} has no {NAMES[name]}; choose another prior or other models.")
+            raise EngineError(
+                "{name} has no {NAMES}; choose another prior or other models.", name=self._model.name, NAMES=NAMES[name]
+            )
 
     # ------------------------------------------------------------------ what is to be done
 
@@ -516,7 +521,7 @@ class UnCLIP(Engine):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if not isinstance(state, dict) or not {"step", "drawn", "prior", "walk", "enlarging"} <= set(state):
-            raise EngineError(f"The saved state is not one of {self.title}; choose another one.")
+            raise EngineError("The saved state is not one of {title}; choose another one.", title=self.title)
         self._loaded = state
 
     def _restore(self, settings: UnCLIPSettings, state: dict[str, Any]) -> None:
@@ -541,7 +546,7 @@ class UnCLIP(Engine):
                 for scale in state["prior"]:
                     self._prior.step(scale)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-            raise EngineError(f"The saved state is not one of {self.title}; choose another one.") from None
+            raise EngineError("The saved state is not one of {title}; choose another one.", title=self.title) from None
 
 
 def _steps_to(end: float, count: int) -> list[float]:

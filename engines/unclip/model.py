@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.clip.encoder import ClipEncoder
+from engines.errors import EngineError
 from engines.unclip.ar_prior import AutoregressivePrior, load_ar_prior
 from engines.unclip.decoder import Decoder
 from engines.unclip.embeddings import unit
@@ -163,8 +163,12 @@ class UnCLIPModel:
         Raises `EngineError` when the model knows none, or not that many.
         """
         if self.ar_prior is None:
-            raise EngineError(f"{self.name} has no principal components; choose the Pocket models for this task.")
+            raise EngineError(
+                "{name} has no principal components; choose the Pocket models for this task.", name=self.name
+            )
         pca = self.ar_prior.pca
         if count > pca.num_components:
-            raise EngineError(f"There are {pca.num_components} components; ask for no more than that.")
+            raise EngineError(
+                "There are {num_components} components; ask for no more than that.", num_components=pca.num_components
+            )
         return pca.reconstruct(pca.project(z)[:, :count])

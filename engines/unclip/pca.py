@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["EmbeddingPCA"]
 
@@ -46,8 +46,11 @@ class EmbeddingPCA(nn.Module):
         """
         if not 0 < num_components <= min(embeddings.shape):
             raise EngineError(
-                f"{len(embeddings)} embeddings of {embeddings.shape[1]} numbers have no {num_components} components; "
-                f"ask for at most {min(embeddings.shape)}."
+                "{count} embeddings of {shape} numbers have no {num_components} components; ask for at most {value}.",
+                count=len(embeddings),
+                shape=embeddings.shape[1],
+                num_components=num_components,
+                value=min(embeddings.shape),
             )
         data = embeddings.double()
         mean = data.mean(0)

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.diffusion.folders import load_complete_network, read_json
 from engines.diffusion.process import Diffusion, current, spaced_timesteps
+from engines.errors import EngineError
 from engines.files import write_text
 from engines.unclip.embeddings import candidate_scores, destandardize, standardize
 from engines.unclip.text import TextCondition
@@ -90,7 +90,7 @@ class DiffusionPrior:
 
         network = load_complete_network(PriorTransformer, Path(folder) / NETWORK)
         if not network.clip_std.any():  # as in a network that was never told what it is to imitate
-            raise EngineError(f"The prior in '{Path(folder).name}' was not trained; choose another folder.")
+            raise EngineError("The prior in '{name}' was not trained; choose another folder.", name=Path(folder).name)
         name = SCHEDULER if (Path(folder) / SCHEDULER).is_dir() else SCHEDULER_ALONE
         return cls(network, read_json(Path(folder) / name / "scheduler_config.json"))
 
@@ -174,6 +174,10 @@ def check(text: TextCondition, embed_dim: int, num_tokens: int) -> None:
     found = text.tokens.shape[1], text.embedding.shape[1]
     if found != (num_tokens, embed_dim):
         raise EngineError(
-            f"The prior reads texts of {num_tokens} tokens and {embed_dim} numbers and this CLIP gives {found[0]} and "
-            f"{found[1]}; choose the CLIP it was trained with."
+            "The prior reads texts of {num_tokens} tokens and {embed_dim} numbers and this CLIP gives "
+            "{found} and {found_2}; choose the CLIP it was trained with.",
+            num_tokens=num_tokens,
+            embed_dim=embed_dim,
+            found=found[0],
+            found_2=found[1],
         )

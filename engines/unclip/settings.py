@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from engines.base import EngineSettings, setting
+from engines.errors import EngineError
+from engines.settings import EngineSettings, setting
 
 __all__ = ["COMPARED", "UnCLIPSettings", "split_labels"]
 
@@ -175,30 +176,32 @@ class UnCLIPSettings(EngineSettings):
         first, second = bool(self.prompt.strip()), bool(self.second_prompt.strip())
         match self.operation:
             case "generate" if not (first or second or self.picture_1 or self.picture_2):
-                raise ValueError("Setting 'prompt' is empty; write what the picture shall show.")
+                raise EngineError("Setting 'prompt' is empty; write what the picture shall show.")
             case "variations" | "textdiff" | "probe" if not self.picture_1:
-                raise ValueError("Setting 'picture_1' is empty; choose the picture to work with.")
+                raise EngineError("Setting 'picture_1' is empty; choose the picture to work with.")
             case "textdiff" if not first:
-                raise ValueError("Setting 'prompt' is empty; write what the picture shall become.")
+                raise EngineError("Setting 'prompt' is empty; write what the picture shall become.")
             case "interpolate" if not (first or self.picture_1):
-                raise ValueError("Setting 'picture_1' is empty; choose a picture or write a prompt to begin with.")
+                raise EngineError("Setting 'picture_1' is empty; choose a picture or write a prompt to begin with.")
             case "interpolate" if not (second or self.picture_2):
-                raise ValueError("Setting 'picture_2' is empty; choose a picture or write a second prompt to end with.")
+                raise EngineError(
+                    "Setting 'picture_2' is empty; choose a picture or write a second prompt to end with."
+                )
             case "pca" if not (first or self.picture_1):
-                raise ValueError("Setting 'picture_1' is empty; choose a picture or write a prompt.")
+                raise EngineError("Setting 'picture_1' is empty; choose a picture or write a prompt.")
         if self.operation == "pca":
             self._check_components()
         if self.operation == "probe" and len(split_labels(self.labels)) < 2:
-            raise ValueError("Setting 'labels' needs at least two, with a semicolon between them.")
+            raise EngineError("Setting 'labels' needs at least two, with a semicolon between them.")
         if self.operation == "probe" and not self.attack.strip():
-            raise ValueError("Setting 'attack' is empty; write the word for the label.")
+            raise EngineError("Setting 'attack' is empty; write the word for the label.")
         return self
 
     def _check_components(self) -> None:
         counts = self.components.split()
         fits = all(count.isdecimal() and 0 < int(count) <= MAX_COMPONENTS for count in counts)
         if not 0 < len(counts) <= 16 or not fits:
-            raise ValueError("Setting 'components' needs up to 16 whole numbers like '1 2 4 8'.")
+            raise EngineError("Setting 'components' needs up to 16 whole numbers like '1 2 4 8'.")
 
     # ------------------------------------------------------------------ what follows from them
 

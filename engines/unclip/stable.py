@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.diffusion.folders import load_complete_network, load_part, read_json
 from engines.diffusion.process import Diffusion, Predict, current
+from engines.errors import EngineError
 from engines.images import resized
 from engines.unclip.decoder import LatentDecoder, guidance_weights, guided
 from engines.unclip.embeddings import destandardize, standardize
@@ -76,7 +76,7 @@ class StableDecoder(LatentDecoder):
         statistics = load_complete_network(StableUnCLIPImageNormalizer, folder / NORMALIZER)
         network = load_complete_network(UNet2DConditionModel, folder / NETWORK)
         if network.config.projection_class_embeddings_input_dim != 2 * statistics.mean.shape[1]:
-            raise EngineError(f"'{folder.name}' is not the folder of {KIND}; choose another one.")
+            raise EngineError("'{file}' is not the folder of {KIND}; choose another one.", file=folder.name, KIND=KIND)
         return cls(
             network.to(device),
             load_complete_network(AutoencoderKL, folder / AUTOENCODER).to(device),

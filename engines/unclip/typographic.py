@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from engines.base import EngineError
 from engines.clip.encoder import ClipEncoder
+from engines.errors import EngineError
 
 __all__ = ["label_probabilities", "with_label", "zero_shot"]
 

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.vector.scene import MOVE
 
 __all__ = ["Chain", "arc", "finite", "format_number", "format_path", "parse_path"]
@@ -97,7 +97,7 @@ def finite(text: str) -> float:
     """The value of a number's text; `EngineError` where it overflows."""
     value = float(text)
     if not math.isfinite(value):
-        raise EngineError(f"The SVG drawing holds the number {text}, which is too large.")
+        raise EngineError("The SVG drawing holds the number {text}, which is too large.", text=text)
     return value
 
 
@@ -107,7 +107,9 @@ def _commands(data: str) -> Iterator[tuple[str, list[float]]]:
     while data[position:].strip(" \t\r\n\f,"):
         found = COMMAND.match(data, position)
         if not found:
-            raise EngineError(f"SVG path data cannot be read at '{data[position : position + 20].strip()}'.")
+            raise EngineError(
+                "SVG path data cannot be read at '{value}'.", value=data[position : position + 20].strip()
+            )
         command, position = found[1], found.end()
         values, position = _arguments(data, position, command)
         yield command, values
@@ -124,7 +126,9 @@ def _arguments(data: str, position: int, command: str) -> tuple[list[float], int
         found = (FLAG if is_flag else NUMBER).match(data, position)
         if not found:
             raise EngineError(
-                f"SVG path command '{command}' lacks a number at '{data[position : position + 20].strip()}'."
+                "SVG path command '{command}' lacks a number at '{value}'.",
+                command=command,
+                value=data[position : position + 20].strip(),
             )
         values.append(finite(found[1]))
         position = found.end()

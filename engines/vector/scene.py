@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["MOVE", "Layout", "Paint", "Scene"]
 
@@ -161,10 +161,18 @@ class Scene:
         for name, wanted in (("points", (total, 2)), ("widths", (count,)), ("colors", (count, 4))):
             shape = tuple(getattr(self, name).shape)
             if shape != wanted:
-                raise EngineError(f"The scene's {name} have shape {shape}, but its {count} paths need {wanted}.")
+                raise EngineError(
+                    "The scene's {name} have shape {shape}, but its {count} paths need {wanted}.",
+                    name=name,
+                    shape=shape,
+                    count=count,
+                    wanted=wanted,
+                )
         for name, value in (("width", self.width), ("height", self.height)):
             if not 0 < value < 1e6:
-                raise EngineError(f"The canvas {name} must be between 0 and 1,000,000 pixels (got {value}).")
+                raise EngineError(
+                    "The canvas {name} must be between 0 and 1,000,000 pixels (got {value}).", name=name, value=value
+                )
 
     @classmethod
     def from_paths(
@@ -213,7 +221,7 @@ class Scene:
             values = getattr(self, name).detach()
             # A sum is several times cheaper than a look at every value, and finite if they are (but for overflow).
             if not math.isfinite(values.sum().item()) and not torch.isfinite(values).all():
-                raise EngineError(f"The scene's {name} must be finite numbers; some are NaN or infinite.")
+                raise EngineError("The scene's {name} must be finite numbers; some are NaN or infinite.", name=name)
 
     def replace(self, **changes: Any) -> Scene:
         """A scene with other parameters (`points`, `widths`, `colors`, `width`, `height`) and the same paths."""
@@ -248,7 +256,7 @@ class Scene:
         try:
             chosen = every[which]
         except (IndexError, TypeError) as error:
-            raise EngineError(f"Paths cannot be selected like this: {error}.") from None
+            raise EngineError("Paths cannot be selected like this: {reason}.", reason=error) from None
         layout = self.layout
         points, point_offsets = _gather_ranges(layout.point_offsets, chosen)
         segments, segment_offsets = _gather_ranges(layout.segment_offsets, chosen)
@@ -285,13 +293,19 @@ def _layout(segments: Sequence[Sequence[int]], paints: Sequence[Paint] | None) -
     chains = [[int(inner) for inner in chain] for chain in segments]
     for path, chain in enumerate(chains):
         if not chain or all(inner == MOVE for inner in chain):
-            raise EngineError(f"Path {path} has no segment; give it at least one.")
+            raise EngineError("Path {path} has no segment; give it at least one.", path=path)
         if wrong := set(chain) - {MOVE, 0, 1, 2}:
             raise EngineError(
-                f"Path {path} has a segment of {wrong.pop()} inner control points; only 0, 1 and 2 exist."
+                "Path {path} has a segment of {value} inner control points; only 0, 1 and 2 exist.",
+                path=path,
+                value=wrong.pop(),
             )
     if paints is not None and len(paints) != len(chains):
-        raise EngineError(f"There are {len(chains)} segment lists but {len(paints)} paints; give one per path.")
+        raise EngineError(
+            "There are {count} segment lists but {count_2} paints; give one per path.",
+            count=len(chains),
+            count_2=len(paints),
+        )
     point_counts = [1 + sum(max(inner, 0) + 1 for inner in chain) for chain in chains]
     return Layout(
         segments=torch.tensor([inner for chain in chains for inner in chain], dtype=torch.long),
@@ -306,7 +320,9 @@ def _packed_points(points: Sequence[Any] | Tensor, layout: Layout) -> Tensor:
         return _tensor(points, "points", (int(layout.point_offsets[-1]), 2))
     if len(points) != layout.num_paths:
         raise EngineError(
-            f"There are {len(points)} point lists but {layout.num_paths} segment lists; give one per path."
+            "There are {count} point lists but {num_paths} segment lists; give one per path.",
+            count=len(points),
+            num_paths=layout.num_paths,
         )
     if not len(points):
         return torch.zeros(0, 2)
@@ -326,11 +342,16 @@ def _tensor(values: Any, name: str, shape: tuple[int, ...]) -> Tensor:
             with np.errstate(over="ignore"):  # `check_finite` reports what overflows
                 tensor = torch.as_tensor(np.asarray(values, dtype=np.float32))
     except (TypeError, ValueError, RuntimeError):
-        raise EngineError(f"The {name} must be numbers in a table of shape {shape}.") from None
+        raise EngineError("The {name} must be numbers in a table of shape {shape}.", name=name, shape=shape) from None
     if tensor.numel() == 0 and 0 in shape:
         tensor = tensor.reshape(shape)
     if tuple(tensor.shape) != shape:
-        raise EngineError(f"The {name} have shape {tuple(tensor.shape)}, but {shape} is needed.")
+        raise EngineError(
+            "The {name} have shape {shape}, but {shape_2} is needed.",
+            name=name,
+            shape=tuple(tensor.shape),
+            shape_2=shape,
+        )
     return tensor
 
 

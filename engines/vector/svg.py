@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.vector.path_data import format_number, format_path
 from engines.vector.scene import Paint, Scene
 from engines.vector.svg_reader import read_document
@@ -35,11 +35,16 @@ def load_svg(path: str | Path) -> Scene:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise EngineError(
-                f"The SVG file '{path.name}' is too large ({size >> 20} MB); {MAX_BYTES >> 20} MB is the limit."
+                "The SVG file '{file}' is too large ({size} MB); {MAX_BYTES} MB is the limit.",
+                file=path.name,
+                size=size >> 20,
+                MAX_BYTES=MAX_BYTES >> 20,
             )
         data = path.read_bytes()
     except OSError as error:
-        raise EngineError(f"The SVG file '{path.name}' cannot be read: {error.strerror or error}.") from None
+        raise EngineError(
+            "The SVG file '{file}' cannot be read: {value}.", file=path.name, value=error.strerror or error
+        ) from None
     return read_document(data, path.name)
 
 

@@ -11,7 +11,7 @@ from xml.parsers import expat
 import numpy as np
 from PIL import ImageColor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.vector.path_data import Chain, arc, finite, parse_path
 from engines.vector.scene import Paint, Scene
 
@@ -41,13 +41,13 @@ def read_document(data: bytes, name: str) -> Scene:
     """The scene of an SVG file's bytes; `name` stands in error messages."""
     root = _parse_xml(data, name)
     if root.tag != "svg":
-        raise EngineError(f"The file '{name}' is not an SVG drawing: it begins with <{root.tag}>.")
+        raise EngineError("The file '{name}' is not an SVG drawing: it begins with <{tag}>.", name=name, tag=root.tag)
     width, height, view = _viewport(root)
     reader = _Reader(root, (width, height))
     reader.walk(root, view, INHERITED, 1.0, 0)
     if not reader.segments:
         raise EngineError(
-            f"The SVG file '{name}' draws nothing that can be used: no stroked or filled shape was found."
+            "The SVG file '{name}' draws nothing that can be used: no stroked or filled shape was found.", name=name
         )
     return Scene.from_paths(
         reader.points, reader.segments, reader.widths, reader.colors, width, height, paints=reader.paints
@@ -80,14 +80,16 @@ def _parse_xml(data: bytes, name: str) -> _Element:
         nonlocal count
         count += 1
         if count > MAX_ELEMENTS or len(open_elements) > MAX_DEPTH:
-            raise EngineError(f"The SVG file '{name}' has too many or too deeply nested elements.")
+            raise EngineError("The SVG file '{name}' has too many or too deeply nested elements.", name=name)
         element = _Element(_local(tag), {_local(key): value for key, value in attributes.items()})
         open_elements[-1].children.append(element)
         open_elements.append(element)
 
     def doctype(_name: str, _system: str | None, _public: str | None, has_declarations: int) -> None:
         if has_declarations:
-            raise EngineError(f"The SVG file '{name}' declares XML entities, which are not read; save it as plain SVG.")
+            raise EngineError(
+                "The SVG file '{name}' declares XML entities, which are not read; save it as plain SVG.", name=name
+            )
 
     def text(data: str) -> None:
         if open_elements[-1].tag == "style":
@@ -100,7 +102,9 @@ def _parse_xml(data: bytes, name: str) -> _Element:
     try:
         parser.Parse(data, True)
     except (expat.ExpatError, UnicodeError, ValueError) as error:
-        raise EngineError(f"The file '{name}' is not a readable SVG drawing: {error}.") from None
+        raise EngineError(
+            "The file '{name}' is not a readable SVG drawing: {reason}.", name=name, reason=error
+        ) from None
     return top.children[0]
 
 
@@ -162,7 +166,9 @@ class _Reader:
             return
         self._total_points += len(chain.points)
         if self._total_points > MAX_POINTS:
-            raise EngineError(f"The SVG drawing has more than {MAX_POINTS:,} points; simplify it.")
+            raise EngineError(
+                "The SVG drawing has more than {MAX_POINTS:,} points; simplify it.", MAX_POINTS=MAX_POINTS
+            )
         with np.errstate(all="ignore"):  # `Scene.from_paths` refuses what overflows
             points = np.array(chain.points, dtype=float) @ transform[:2, :2].T + transform[:2, 2]
         fill = self._color(style["fill"], style)
@@ -311,7 +317,9 @@ def _viewport(root: _Element) -> tuple[float, float, np.ndarray]:
         height or (width * natural[1] / natural[0] if width and box else natural[1]),
     )
     if not (0 < width < 1e5 and 0 < height < 1e5):
-        raise EngineError(f"The SVG drawing's size of {width:g} × {height:g} px is not usable.")
+        raise EngineError(
+            "The SVG drawing's size of {width:g} × {height:g} px is not usable.", width=width, height=height
+        )
     if not box:
         return width, height, IDENTITY
     sx, sy = width / box[2], height / box[3]
@@ -402,4 +410,8 @@ def _single_transform(name: str, values: list[float]) -> np.ndarray:
             return np.array([[1, math.tan(math.radians(angle)), 0], [0, 1, 0], [0, 0, 1]])
         case "skewY", [angle]:
             return np.array([[1, 0, 0], [math.tan(math.radians(angle)), 1, 0], [0, 0, 1]])
-    raise EngineError(f"The SVG drawing has a transform that cannot be read: {name}({', '.join(map(str, values))}).")
+    raise EngineError(
+        "The SVG drawing has a transform that cannot be read: {name}({choices}).",
+        name=name,
+        choices=", ".join(map(str, values)),
+    )

@@ -1,6 +1,9 @@
-"""The model catalogue: what exists, where it comes from, how big, which licence, how it is loaded."""
+"""The model catalogue: what exists, where it comes from, how big, which licence, and loading it.
 
-from engines.zoo.catalogue import CATALOGUE, CatalogueEntry, find
-from engines.zoo.models import Models
+A kind of model that only one method uses is loaded by that method's own `loading.py`.
+"""
 
-__all__ = ["CATALOGUE", "CatalogueEntry", "Models", "find"]
+from engines.zoo.catalogue import ASSETS, CATALOGUE, CatalogueEntry, find
+from engines.zoo.models import Models, replaceable
+
+__all__ = ["ASSETS", "CATALOGUE", "CatalogueEntry", "Models", "find", "replaceable"]

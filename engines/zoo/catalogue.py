@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engines.base import EngineError
+from engines.errors import EngineError
 
 __all__ = ["ASSETS", "CATALOGUE", "CatalogueEntry", "Family", "find"]
 
@@ -195,7 +195,10 @@ def find(task: str, name: str, family: Family) -> CatalogueEntry | None:
         return _clip(name, name, 0, "see its model card", "An open_clip model.")
     choices = ", ".join(entry.name for entry in entries)
     raise EngineError(
-        f"There is no {task} model '{name}'; choose one of {choices}, or an open_clip 'architecture/weights'."
+        "There is no {task} model '{name}'; choose one of {choices}, or an open_clip 'architecture/weights'.",
+        task=task,
+        name=name,
+        choices=choices,
     )
 
 

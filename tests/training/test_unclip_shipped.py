@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from engines.diffusion.walk import Inversion, inversion_timesteps
+from engines.unclip.loading import load_unclip
 from world.captioned import CaptionedWorld
 from world.emoji import sprite_atlas
 from world.subjects import load_subjects
@@ -16,7 +17,7 @@ COUNT = 24
 
 @pytest.fixture(scope="module")
 def model(pocket):
-    return pocket.unclip()
+    return load_unclip(pocket)
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ class StyleDrawing(FakeEngine):
 class Resting(FakeEngine):
     """A fake engine that shows at once what its settings say, until they change."""
 
-    draws = False
+    has_scene = False
     has_before = False
 
     def run(self, settings, live=None):
@@ -101,7 +101,7 @@ class Dreaming(Resting):
     name = "dreamstyler"
     title = "DreamStyler"
     Settings = DreamStylerSettings
-    makes = "style"
+    artifact = "style"
 
     def says(self, now):
         style, region = (Path(getattr(now, name)).name or "none" for name in ("style_file", "region"))

@@ -18,7 +18,9 @@ import numpy as np
 from anyio import to_thread
 from gradio.components.base import server
 
-from engines.base import Engine, EngineError, SettingSpec
+from engines.engine import Engine
+from engines.errors import EngineError
+from engines.settings import SettingSpec
 from studio import Run, RunState
 from ui.components.curve import curve, x_of
 from ui.components.preview import data_url, jpeg_url, picture_url
@@ -188,8 +190,8 @@ class LiveCanvas(gr.HTML):
 
 def exports_of(engine: type[Engine]) -> list[str]:
     """The kinds of `studio.results` that a run of this method has, for the page to offer."""
-    made = ["model"] if engine.makes else []
-    return [PICTURES[0], *(STROKES if engine.draws else ()), *made, *PICTURES[1:]]
+    made = ["model"] if engine.artifact else []
+    return [PICTURES[0], *(STROKES if engine.has_scene else ()), *made, *PICTURES[1:]]
 
 
 def _key(picture: np.ndarray) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from studio import Run
 from ui.context import Context
 from ui.language import language_of

@@ -7,7 +7,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from engines.base import Engine, EngineError
+from engines.engine import Engine
+from engines.errors import EngineError
 from ui import intake
 from ui.components.canvas_value import refusal
 from ui.context import Context

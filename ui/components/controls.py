@@ -14,7 +14,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from engines.base import FILE_SUFFIXES, Engine, EngineError, EngineSettings, SettingSpec
+from engines.engine import Engine
+from engines.errors import EngineError
+from engines.settings import FILE_SUFFIXES, EngineSettings, SettingSpec
 from ui import intake
 from ui.components.swatches import Swatches
 from ui.language import Text
@@ -244,7 +246,7 @@ def _with_dice(text: Text, maker: Any, spec: SettingSpec, common: dict[str, Any]
 
 def _number(spec: SettingSpec, raw: Any) -> float | int:
     if not isinstance(raw, int | float) or isinstance(raw, bool) or not math.isfinite(raw):
-        raise EngineError(f"Setting '{spec.name}' needs a number.")
+        raise EngineError("Setting '{name}' needs a number.", name=spec.name)
     return int(raw) if spec.kind in ("integer", "press") and raw == int(raw) else raw
 
 

@@ -13,7 +13,8 @@ from anyio import CapacityLimiter, to_thread
 from gradio.components.base import server
 from PIL import Image
 
-from engines.base import EngineError, SettingSpec
+from engines.errors import EngineError
+from engines.settings import SettingSpec
 from ui.components.preview import jpeg, jpeg_url
 from ui.components.scripts import script_with
 from ui.language import LANGUAGES, Text

@@ -15,7 +15,8 @@ import numpy as np
 from gradio.components.base import server
 from PIL import Image, ImageOps
 
-from engines.base import Engine, EngineError
+from engines.engine import Engine
+from engines.errors import EngineError
 from studio import HistoryEntry, RunState
 from ui.components.preview import jpeg, jpeg_url
 from ui.context import Context

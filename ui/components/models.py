@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from engines.base import Engine
+from engines.engine import Engine
 from engines.zoo.catalogue import CATALOGUE, CatalogueEntry
 from ui.context import Context
 from ui.language import LANGUAGES, Text

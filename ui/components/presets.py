@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from engines.base import Engine
+from engines.engine import Engine
 from ui.context import Context
 
 __all__ = ["Presets"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engines.base import Frame
+from engines.engine import Frame
 
 __all__ = ["data_url", "jpeg", "jpeg_url", "picture_url", "png_url"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from engines.base import SettingSpec
+from engines.settings import SettingSpec
 from ui import intake
 from ui.components.preview import png_url
 from ui.components.scripts import script_with

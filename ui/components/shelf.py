@@ -18,7 +18,8 @@ from gradio.components import Component
 from gradio.components.base import server
 from PIL import Image, ImageOps
 
-from engines.base import Engine, EngineError
+from engines.engine import Engine
+from engines.errors import EngineError
 from engines.files import replacing
 from studio import Run
 from ui import intake
@@ -115,7 +116,9 @@ def file_of(folder: Path, name: str) -> Path:
     """The style of that name; `EngineError` when there is none."""
     path = next((path for path in kept(folder) if path.stem == name), None)
     if path is None:
-        raise EngineError(f"There is no style '{name[:_LONGEST_NAME]}' on the shelf any more; choose another one.")
+        raise EngineError(
+            "There is no style '{name}' on the shelf any more; choose another one.", name=name[:_LONGEST_NAME]
+        )
     return path
 
 

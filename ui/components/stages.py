@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from engines.base import SettingSpec
+from engines.settings import SettingSpec
 from ui.components.scripts import script_with
 from ui.language import LANGUAGES, Text
 

@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image, ImageOps
 
-from engines.base import SettingSpec
+from engines.settings import SettingSpec
 from engines.style import SWATCHES
 from ui.components.preview import jpeg, jpeg_url
 from ui.components.scripts import script_with

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from engines.base import Engine
+from engines.engine import Engine
 from ui.components.canvas import LiveCanvas
 from ui.components.controls import Controls
 from ui.components.examples import PromptExamples

@@ -13,7 +13,6 @@ import tarfile
 from pathlib import Path
 
 from engines.errors import EngineError
-
 from world.artists.sources import Source
 
 __all__ = ["cache_folder", "fetch_debian", "fetch_npm", "installed_version"]

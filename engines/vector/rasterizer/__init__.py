@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from engines.base import EngineError
+from engines.errors import EngineError
 from engines.vector.rasterizer import torch_backend
 from engines.vector.rasterizer.choice import compile_in_background, resolve_backend, serving_backend, triton_works_on
 from engines.vector.scene import Scene
@@ -48,7 +48,9 @@ def rasterize(
     Raises `EngineError` for parameters that are not finite, an impossible size, an unknown backend.
     """
     if convention not in get_args(Convention):
-        raise EngineError(f"There is no compositing convention '{convention}'; choose 'opaque' or 'clipdraw'.")
+        raise EngineError(
+            "There is no compositing convention '{convention}'; choose 'opaque' or 'clipdraw'.", convention=convention
+        )
     scenes = [scene] if isinstance(scene, Scene) else list(scene)
     for one in scenes:
         one.check_finite()
@@ -79,7 +81,11 @@ def _picture_size(scenes: list[Scene], size: tuple[int, int] | None) -> tuple[in
         size = canvases.pop()
     height, width = size
     if not (height >= 1 and width >= 1 and height * width * len(scenes) <= MAX_PIXELS):
-        raise EngineError(f"A picture of {width} × {height} pixels cannot be drawn; choose a smaller, positive size.")
+        raise EngineError(
+            "A picture of {width} × {height} pixels cannot be drawn; choose a smaller, positive size.",
+            width=width,
+            height=height,
+        )
     return int(height), int(width)
 
 
@@ -121,4 +127,8 @@ def _render(name: str, scene: Scene) -> Callable[..., Tensor]:
         from engines.vector.rasterizer import diffvg_backend
 
         return diffvg_backend.render
-    raise EngineError(f"There is no rasteriser backend '{name}'; choose one of {', '.join(get_args(Backend))}.")
+    raise EngineError(
+        "There is no rasteriser backend '{name}'; choose one of {choices}.",
+        name=name,
+        choices=", ".join(get_args(Backend)),
+    )

@@ -68,7 +68,7 @@ def test_the_background_fills_what_lies_outside_the_canvas(pocket):
 @pytest.mark.parametrize("names", ["pocket-clip:-1", "pocket-clip:0"])
 def test_weights_of_an_ensemble_are_above_zero(pocket, names):
     with pytest.raises(EngineError, match="clip_models"):
-        ClipGuide.load(pocket, names)
+        ClipGuide.load(pocket.clip, names)
 
 
 def test_certainty_is_the_softmax_among_other_names():
@@ -106,7 +106,7 @@ def test_a_text_is_drawn_to_the_names_it_resembles_and_a_name_stays():
 
 
 def test_pictures_are_liked_as_they_are_scored(pocket):
-    guide = ClipGuide.load(pocket, "")
+    guide = ClipGuide.load(pocket.clip, "")
     targets = [guide.text_target("prompt", "a red apple", 1.0), guide.text_target("negative prompt", "a house", -0.3)]
     pictures = torch.rand(3, 3, guide.image_size, guide.image_size, generator=torch.Generator().manual_seed(0))
     opaque = torch.cat([pictures, torch.ones(3, 1, guide.image_size, guide.image_size)], dim=1)
@@ -117,5 +117,5 @@ def test_pictures_are_liked_as_they_are_scored(pocket):
 
 
 def test_a_text_is_taken_for_the_nearest_name(pocket):
-    guide = ClipGuide.load(pocket, "")
+    guide = ClipGuide.load(pocket.clip, "")
     assert guide.known_name("dog face") == guide.known_name("강아지 얼굴") == "dog face"

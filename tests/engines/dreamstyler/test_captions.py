@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from engines.clip.encoder import NAMES_FILE
-from engines.dreamstyler.captions import Captioner, caption_of, names_in, without_medium
+from engines.diffusion.captioner import Captioner, names_in, without_medium
+from engines.dreamstyler.captions import caption_of
 from tests.engines.diffusion.twins import save_blip_twin
 
 NAMES = [row["en"] for row in json.loads(NAMES_FILE.read_text(encoding="utf-8"))]

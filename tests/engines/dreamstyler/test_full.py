@@ -11,7 +11,7 @@ from engines.diffusion.structure import edges
 from engines.dreamstyler.engine import DreamStyler
 from engines.dreamstyler.settings import DreamStylerSettings
 from engines.zoo import Models, find
-from engines.zoo.models import file_sha256
+from engines.zoo.fetching import file_sha256
 from tests.engines.diffusion.twins import (
     controlnet_twin,
     save_blip_twin,
@@ -112,7 +112,7 @@ def test_no_network(monkeypatch):
 def test_the_pocket_models(model, tmp_path, monkeypatch):
     model.save(tmp_path / "diffusion" / "pocket")
     controlnet_twin(model).save_pretrained(tmp_path / "diffusion" / "structure")
-    monkeypatch.setattr("engines.zoo.models.ASSETS", tmp_path)
+    monkeypatch.setattr("engines.zoo.fetching.ASSETS", tmp_path)
     models = Models("pocket", "cpu")
     found = models.diffusion()
     assert found is models.diffusion()

@@ -17,7 +17,7 @@ from engines.style.features import (
     vgg_features,
 )
 from engines.style.losses import covariance_loss, mean_loss
-from engines.zoo import find, models
+from engines.zoo import fetching, find, models
 
 
 def total(x: Samples, y: Samples, content_weight: float = 0, moment_weight: float = 1):
@@ -265,7 +265,7 @@ def test_a_published_checkpoint_loads_in_its_own_format(release, monkeypatch, to
     twin = {name: tensor for name, tensor in torchvision_vgg.state_dict().items() if name.startswith("features")}
     twin["classifier.0.weight"] = torch.zeros(1, 25088)
     torch.save(twin, release, _use_new_zipfile_serialization=zipped)
-    monkeypatch.setattr(models, "file_sha256", lambda weights: find("vgg", "", "full").sha256)
+    monkeypatch.setattr(fetching, "file_sha256", lambda weights: find("vgg", "", "full").sha256)
     loaded = models._load_style_features.__wrapped__(find("vgg", "", "full"), torch.device("cpu"))
     picture = torch.rand(1, 3, 32, 32)
     wanted = torchvision_vgg.features[:30](loaded.maps(picture)[0])

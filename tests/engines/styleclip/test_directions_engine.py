@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -33,10 +34,9 @@ class Encoder(LinearEncoder):
 class Models:
     """Stands for `engines.zoo.Models`."""
 
-    def __init__(self, *, has_table: bool, folder: Path | None = None):
-        """folder: what is kept of one run for the next; None where nothing can be."""
+    def __init__(self, *, has_table: bool):
         torch.manual_seed(1)
-        self.device, self.has_table, self.folder = torch.device("cpu"), has_table, folder
+        self.device, self.has_table = torch.device("cpu"), has_table
         self._generator = Generator(CONFIG).requires_grad_(False).eval()
 
     def generator(self, path=""):
@@ -45,17 +45,18 @@ class Models:
     def clip(self):
         return Encoder()
 
-    def relevance(self, generator, encoder):
+    @property
+    def overrides(self):
+        return {"relevance": self._table()}
+
+    def _table(self):
         if not self.has_table:
             return None
-        std = style_statistics(generator, 300).std
+        std = style_statistics(self._generator, 300).std
         fs3 = torch.nn.functional.normalize(
             torch.randn(len(std), 12, generator=torch.Generator().manual_seed(2)), dim=1
         )
         return RelevanceTable(fs3, std, "", "")
-
-    def relevance_file(self, generator, encoder):
-        return (self.folder or Path("/dev/null")) / "relevance.safetensors"
 
 
 def settings(**values):
@@ -63,7 +64,8 @@ def settings(**values):
 
 
 def run(values, *, has_table=True, folder=None):
-    return list(StyleCLIPDirections(Models(has_table=has_table, folder=folder)).run(values))
+    with mock.patch.dict(os.environ, XDG_CACHE_HOME=str(folder or "/dev/null")):
+        return list(StyleCLIPDirections(Models(has_table=has_table)).run(values))
 
 
 def difference(frame):

@@ -6,14 +6,10 @@ import torch
 import torch.nn.functional as F
 
 from engines.base import EngineError
+from engines.clip.losses import clip_distance, clip_input, reference_clip_input
 from engines.faces import identity_loss
-from engines.styleclip.optimization import (
-    clip_distance,
-    clip_input,
-    l2_loss,
-    learning_rate,
-    reference_clip_input,
-)
+from engines.styleclip.optimization import l2_loss
+from engines.stylegan2.schedule import learning_rate
 
 
 @pytest.fixture(scope="module")

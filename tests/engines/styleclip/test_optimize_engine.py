@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from PIL import Image
 
 from engines.base import EngineError, LiveSettings
+from engines.clip.losses import reference_clip_input
 from engines.faces import face_crop
 from engines.state_file import load_state, save_state
 from engines.styleclip import face
-from engines.styleclip.optimization import reference_clip_input
 from engines.styleclip.optimize_engine import (
     LatentWalk,
     StyleCLIPOptimize,

@@ -12,11 +12,12 @@ from engines.base import EngineError
 from engines.unclip import Decoder, save_ar_prior
 from engines.unclip.decoder import guidance_weights
 from engines.unclip.engine import UnCLIP
+from engines.unclip.loading import load_unclip
 from engines.unclip.prior import DiffusionPrior
 from engines.unclip.settings import UnCLIPSettings
 from engines.zoo import Models, catalogue, find
 from engines.zoo.catalogue import CATALOGUE, CatalogueEntry
-from engines.zoo.models import file_sha256
+from engines.zoo.fetching import file_sha256
 from tests.engines.unclip.twins import save_kandinsky_twin, save_karlo_twin
 
 QUICK = {"prior_steps": 3, "num_steps": 3, "num_pictures": 2}
@@ -63,7 +64,7 @@ def test_karlo_makes_and_changes_pictures(hub, picture):
     assert karlo.name == "Karlo-v1-alpha"
     weights = folder / karlo.source / "decoder" / "diffusion_pytorch_model.safetensors"
     assert models.used == [{"name": karlo.name, "sha256": file_sha256(weights)}]
-    assert models.unclip() is models.unclip()
+    assert load_unclip(models) is load_unclip(models)
     assert set(asked) == {karlo.source, variations.source}
     assert asked[variations.source][0] == ["image_encoder/*", "feature_extractor/*"]
 
@@ -95,7 +96,7 @@ def test_karlo_reads_and_sees_as_its_published_pipeline(hub, picture):
 
     folder, _ = hub
     karlo, variations = (folder / find("unclip", name, "full").source for name in ("", "Karlo-v1-alpha-variations"))
-    clip = Models("full", "cpu").unclip().clip
+    clip = load_unclip(Models("full", "cpu")).clip
     found = clip.texts(["a frog", ""])
     read = CLIPTokenizer.from_pretrained(karlo / "tokenizer")(
         ["a frog", ""], padding="max_length", max_length=77, truncation=True, return_tensors="pt"
@@ -117,7 +118,7 @@ def test_the_decoder_is_asked_as_the_published_pipeline_asks_it(hub):
 
     folder, _ = hub
     karlo = folder / find("unclip", "", "full").source
-    model = Models("full", "cpu").unclip()
+    model = load_unclip(Models("full", "cpu"))
     text, null = model.clip.texts(["a frog"]), model.clip.texts([""])
     z, sample = torch.randn(1, 16), torch.randn(1, 3, 16, 16)
     projections = UnCLIPTextProjModel.from_pretrained(karlo / "text_proj", low_cpu_mem_usage=False)
@@ -155,7 +156,7 @@ def test_kandinsky_is_asked_as_its_published_pipeline_asks_it(hub):
     from diffusers import DDPMScheduler, KandinskyV22Pipeline
 
     decoder_folder = hub[0] / find("unclip-decoder", "", "full").source
-    model = Models("full", "cpu").unclip("Kandinsky-2.2")
+    model = load_unclip(Models("full", "cpu"), "Kandinsky-2.2")
     decoder, null = model.decoder, model.clip.texts([""])
     z, sample = torch.randn(1, 16), torch.randn(1, *decoder.shape)
     scheduler = DDPMScheduler.from_pretrained(decoder_folder / "scheduler")
@@ -181,12 +182,12 @@ def test_incomplete_and_damaged_folders(hub, refused):
     weights = karlo / "text_encoder" / "model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:-9])
-    refused("has no readable text_encoder; fetch it again", Models("full", "cpu").unclip)
+    refused("has no readable text_encoder; fetch it again", load_unclip, Models("full", "cpu"))
     weights.write_bytes(content)
     tensors = load_file(karlo / "decoder" / "diffusion_pytorch_model.safetensors")
     tensors.pop("conv_in.weight")
     save_file(tensors, karlo / "decoder" / "diffusion_pytorch_model.safetensors", {"format": "pt"})
-    refused("In 'decoder' the tensor 'conv_in.weight'", Models("full", "cpu").unclip)
+    refused("In 'decoder' the tensor 'conv_in.weight'", load_unclip, Models("full", "cpu"))
 
 
 def test_a_pocket_folder_is_read_with_the_pocket_clip(tmp_path, monkeypatch, decoder, prior, ar_prior):
@@ -196,7 +197,7 @@ def test_a_pocket_folder_is_read_with_the_pocket_clip(tmp_path, monkeypatch, dec
     save_ar_prior(ar_prior, tmp_path / "pocket" / "ar_prior.safetensors", half=True)
     entry = CatalogueEntry("small", "pocket", "unclip", str(tmp_path / "pocket"), 1, "Apache-2.0", "")
     monkeypatch.setattr(catalogue, "CATALOGUE", [entry, *CATALOGUE])
-    model = Models("pocket", "cpu").unclip()
+    model = load_unclip(Models("pocket", "cpu"))
     assert isinstance(model.decoder, Decoder)
     assert isinstance(model.prior, DiffusionPrior)
     assert (model.name, model.upsampler) == ("small", None)

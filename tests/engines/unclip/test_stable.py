@@ -20,11 +20,12 @@ from engines.diffusion._diffusers import (
 )
 from engines.diffusion.process import leading_timesteps
 from engines.images import as_tensor, load_picture
+from engines.unclip import loading
 from engines.unclip.engine import UnCLIP
 from engines.unclip.settings import UnCLIPSettings
 from engines.unclip.stable import StableDecoder
-from engines.zoo import Models, find, models
-from engines.zoo.models import file_sha256
+from engines.zoo import Models, find
+from engines.zoo.fetching import file_sha256
 from tests.engines.unclip.twins import WIDTH, save_eye_twin, save_karlo_twin, save_tokenizer
 
 SMALL, HUGE = "Stable-unCLIP-small", "Stable-unCLIP"
@@ -107,7 +108,7 @@ def asked(repositories, monkeypatch):
         return str(repositories / repository)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
-    monkeypatch.setitem(models._CLIP_APART, HUGE, "pocket-clip")
+    monkeypatch.setitem(loading.CLIP_APART, HUGE, "pocket-clip")
     return asked
 
 
@@ -231,7 +232,7 @@ def test_the_noise_of_a_picture_is_found_and_led_back_in_latents(asked, picture)
     engine = UnCLIP(Models("full", "cpu"))
     pair = {"operation": "interpolate", "picture_1": picture, "picture_2": picture, "num_pictures": 1}
     *_, frame = engine.run(UnCLIPSettings.parse({**QUICK, **pair}))
-    model, pixels = engine.models.unclip(SMALL), load_picture(picture)
+    model, pixels = loading.load_unclip(engine.models, SMALL), load_picture(picture)
     decoder, null = model.decoder, model.decoder.texts([""])
     given = decoder.noised(model.clip.picture(pixels), 0, torch.zeros(1, WIDTH))
     predict = decoder.conditioned(given, null, null, image_scale=1.0, text_scale=1.0)
@@ -280,7 +281,7 @@ def test_a_run_goes_on_with_the_same_noise(asked, picture):
 
 def test_the_huge_one_has_no_prior_but_a_whole_clip(asked, picture):
     used, values = Models("full", "cpu"), {**QUICK, "model": HUGE}
-    model = used.unclip(HUGE)
+    model = loading.load_unclip(used, HUGE)
     assert model.clip.picture(np.zeros((20, 30, 3), np.uint8)).norm().item() == pytest.approx(model.decoder.length)
     assert model.clip.texts(["a frog", ""]).embedding.norm(dim=1).tolist() == pytest.approx([model.decoder.length] * 2)
     for more in ({"prompt": "a frog", "prior": "none"}, {"operation": "textdiff", "prompt": "snow"}):

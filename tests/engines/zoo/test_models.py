@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from engines.styleclip.loading import find_relevance, relevance_file, relevance_name
 from engines.styleclip.relevance import RelevanceTable
 from engines.stylegan2 import Generator, GeneratorConfig
 from engines.zoo import Models
-from engines.zoo.models import cache_folder, file_sha256, relevance_name
+from engines.zoo.fetching import cache_folder, file_sha256
 from tests.engines.faces.twins import NARROW, encoder_shapes, identity_shapes, random_state
 
 
@@ -25,23 +26,23 @@ def own_generator():
 
 
 def test_the_embedded_pair_has_its_table(models):
-    table = models.relevance(models.generator(), models.clip())
+    table = find_relevance(models, models.generator(), models.clip())
     assert table.is_whole
     assert not cache_folder().exists()
 
 
 def test_tables_of_other_pairs_are_kept_by_their_fingerprints(models, own_generator, tmp_path):
     encoder = models.clip()
-    path = models.relevance_file(own_generator, encoder)
+    path = relevance_file(own_generator, encoder)
     assert path == tmp_path / "cache" / "atelier" / "relevance" / relevance_name(own_generator, encoder)
-    assert models.relevance(own_generator, encoder) is None
+    assert find_relevance(models, own_generator, encoder) is None
     path.parent.mkdir(parents=True)
     RelevanceTable(torch.eye(3), torch.ones(5), own_generator.sha256, encoder.sha256).save(path)
-    assert models.relevance(own_generator, encoder) is None  # it is still being measured
+    assert find_relevance(models, own_generator, encoder) is None  # it is still being measured
     RelevanceTable(torch.eye(5), torch.ones(5), own_generator.sha256, encoder.sha256).save(path)
-    assert torch.equal(models.relevance(own_generator, encoder).fs3, torch.eye(5))
+    assert torch.equal(find_relevance(models, own_generator, encoder).fs3, torch.eye(5))
     own_generator.sha256 = "8" * 64
-    assert models.relevance(own_generator, encoder) is None
+    assert find_relevance(models, own_generator, encoder) is None
 
 
 def test_an_identity_network_of_a_file(models, tmp_path, refused):
