@@ -34,13 +34,13 @@ from engines.stylegan2 import Generator
 from engines.stylegan_nada import descendant, load_domain
 from engines.stylegan_nada.settings import DOMAINS
 from engines.zoo import Models
-from training.domain_judge import MANNERS, DomainJudge
-from training.judge import SIZE, Judge
-from training.portrait_attributes import load_meter
+from evaluation.domain_judge import MANNERS, DomainJudge
+from evaluation.judge import SIZE, Judge
+from evaluation.portrait_attributes import load_meter
 from training.portrait_domains import PORTRAIT_DOMAINS, PortraitDomain, adapting, settings_for, style_pictures
-from training.worlds.portraits import ATTRIBUTES, Portraits
-from training.worlds.styles import STYLES, render
-from training.worlds.subjects import load_subjects
+from world.portraits import ATTRIBUTES, Portraits
+from world.styles import STYLES, render
+from world.subjects import load_subjects
 
 FIRST_SEED, PSI = 2000, 1.0
 """Of the faces: their numbers, and how far they are from the mean face; 1 as the generator learned."""

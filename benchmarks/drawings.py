@@ -22,10 +22,10 @@ from engines import ENGINES
 from engines.clip._open_clip import open_clip
 from engines.clip.encoder import ClipEncoder, load_checkpoint
 from engines.zoo import Models
+from evaluation.judge import Judge
 from training.clip import ASSETS as CLIP
 from training.clip import MODEL
-from training.judge import Judge
-from training.worlds.subjects import load_subjects
+from world.subjects import load_subjects
 
 PROMPTS = Path(__file__).with_name("prompts.txt")
 REPHRASED = Path(__file__).with_name("prompts_rephrased.txt")

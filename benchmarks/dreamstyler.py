@@ -37,11 +37,11 @@ from engines.dreamstyler.settings import DreamStylerSettings
 from engines.images import as_pixels
 from engines.style import StyleEncoder
 from engines.zoo import Models
-from training.worlds.captioned import HELD_OUT, place
-from training.worlds.captions import with_article
-from training.worlds.emoji import sprite_atlas
-from training.worlds.styles import STYLES, render
-from training.worlds.subjects import load_subjects
+from world.captioned import HELD_OUT, place
+from world.captions import with_article
+from world.emoji import sprite_atlas
+from world.styles import STYLES, render
+from world.subjects import load_subjects
 
 PROMPTS = (
     "red apple", "cat face", "sailboat", "sunflower", "house", "owl", "rocket", "guitar", "snowman", "automobile",

@@ -23,9 +23,9 @@ from engines import ENGINES
 from engines.base import LiveSettings
 from engines.images import as_tensor
 from engines.zoo import Models
-from training.portrait_attributes import load_meter
-from training.worlds.portrait_edits import EDITS, PortraitEdit
-from training.worlds.portraits import ATTRIBUTES, Portraits
+from evaluation.portrait_attributes import load_meter
+from world.portrait_edits import EDITS, PortraitEdit
+from world.portraits import ATTRIBUTES, Portraits
 
 DOCS = Path(__file__).parents[1] / "docs"
 FIRST_SEED = 1000

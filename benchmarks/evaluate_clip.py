@@ -15,13 +15,14 @@ import torch
 from benchmarks.drawings import REPHRASED, read_prompts
 from engines.clip.encoder import ClipEncoder
 from engines.zoo import Models
-from training.clip import make_composer, shuffle_patches
-from training.retrieval import Examiner
-from training.worlds.painter import paint
-from training.worlds.portrait_captions import ASKED, attribute_phrases
-from training.worlds.portraits import sample_portraits
-from training.worlds.styles import HELD_OUT, STYLES, render
-from training.worlds.subjects import load_subjects
+from evaluation.retrieval import Examiner
+from training.clip import shuffle_patches
+from world.emoji import make_composer
+from world.painter import paint
+from world.portrait_captions import ASKED, attribute_phrases
+from world.portraits import sample_portraits
+from world.styles import HELD_OUT, STYLES, render
+from world.subjects import load_subjects
 
 SEED = 20_261_121
 """Of the test compositions; the training takes its own from seed and batch number."""

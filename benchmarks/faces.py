@@ -19,9 +19,9 @@ from benchmarks.edits import DOCS, follow
 from engines.images import as_sheet
 from engines.styleclip.face import latent_of_seed
 from engines.zoo import Models
-from training.portrait_attributes import load_meter
-from training.worlds.painter import paint
-from training.worlds.portraits import ATTRIBUTES, Portraits, sample_portraits
+from evaluation.portrait_attributes import load_meter
+from world.painter import paint
+from world.portraits import ATTRIBUTES, Portraits, sample_portraits
 
 SEED = 20_261_121
 

@@ -28,12 +28,12 @@ from engines.diffusion import PocketDiffusion
 from engines.images import as_pixels
 from engines.style import StyleEncoder
 from engines.zoo import Models
-from training.worlds.captioned import PAINTED, place
-from training.worlds.captions import with_article
-from training.worlds.emoji import sprite_atlas
-from training.worlds.scenes import COLOURS
-from training.worlds.styles import STYLES, render
-from training.worlds.subjects import load_subjects
+from world.captioned import PAINTED, place
+from world.captions import with_article
+from world.emoji import sprite_atlas
+from world.scenes import COLOURS
+from world.styles import STYLES, render
+from world.subjects import load_subjects
 
 FOLDER = Path(__file__).parents[1] / "assets" / "diffusion" / "pocket"
 SHEET = Path(__file__).parents[1] / "docs" / "pocket-diffusion-100.png"

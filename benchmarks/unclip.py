@@ -45,14 +45,14 @@ from engines.unclip.model import OpenClipReader, UnCLIPModel
 from engines.unclip.settings import UnCLIPSettings
 from engines.unclip.text import TextCondition
 from engines.zoo import Models
-from training.judge import Judge
-from training.portrait_attributes import load_meter
-from training.worlds.captioned import CaptionedWorld
-from training.worlds.emoji import sprite_atlas
-from training.worlds.painter import paint
-from training.worlds.portrait_edits import EDITS, PortraitEdit
-from training.worlds.portraits import ATTRIBUTES, Portraits, sample_portraits
-from training.worlds.subjects import load_subjects
+from evaluation.judge import Judge
+from evaluation.portrait_attributes import load_meter
+from world.captioned import CaptionedWorld
+from world.emoji import sprite_atlas
+from world.painter import paint
+from world.portrait_edits import EDITS, PortraitEdit
+from world.portraits import ATTRIBUTES, Portraits, sample_portraits
+from world.subjects import load_subjects
 
 FIRST_SEED = 77_000
 """Of captions and portraits; trainings count theirs from elsewhere."""

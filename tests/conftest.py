@@ -1,9 +1,13 @@
 """Fixtures for all tests. Two cores are shared by everything: one thread each is quickest."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
+
+from world.emoji import FONT, make_composer
+from world.subjects import load_subjects
 
 torch.set_num_threads(1)
 
@@ -22,3 +26,16 @@ def pocket():
     from engines.zoo import Models
 
     return Models("pocket", "cpu")
+
+
+@pytest.fixture(scope="session")
+def subjects():
+    return load_subjects()
+
+
+@pytest.fixture(scope="session")
+def composer(subjects):
+    """Needs the emoji font: a person's machine may lack it, the one that checks submissions must not."""
+    if not FONT.exists() and "CI" not in os.environ:
+        pytest.skip("the emoji font is missing (Debian package fonts-noto-color-emoji)")
+    return make_composer(subjects)

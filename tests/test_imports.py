@@ -1,4 +1,7 @@
-"""Imports go down only: ui → studio → engines; engines/ knows neither Gradio nor threads."""
+"""Imports go down only: ui → studio → engines and benchmarks, training → evaluation → world → engines.
+
+engines/ knows neither Gradio nor threads.
+"""
 
 import ast
 from pathlib import Path
@@ -6,10 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PAGE = {"studio", "ui", "app", "gradio"}
 FORBIDDEN = {
-    "engines": {"studio", "ui", "app", "training", "benchmarks", "gradio"},
-    "studio": {"ui", "app", "training", "benchmarks", "gradio"},
-    "ui": {"app", "training", "benchmarks"},
+    "engines": {*PAGE, "world", "evaluation", "training", "benchmarks"},
+    "studio": {"ui", "app", "world", "evaluation", "training", "benchmarks", "gradio"},
+    "ui": {"app", "world", "evaluation", "training", "benchmarks"},
+    "world": {*PAGE, "evaluation", "training", "benchmarks"},
+    "evaluation": {*PAGE, "training", "benchmarks"},
+    "training": {*PAGE, "benchmarks"},
 }
 
 

@@ -23,13 +23,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engines.clip._open_clip import open_clip
+from evaluation.retrieval import MEAN, STD, Examiner
 from training.loop import Resumable, descend, make_parser, read_options
-from training.retrieval import MEAN, STD, Examiner
 from training.schedule import learning_rate
 from training.weights import save_checkpoint, save_weights, update_average
-from training.worlds.captions import caption
-from training.worlds.emoji import Composer, sprite_atlas
-from training.worlds.subjects import Subject, load_subjects
+from world.captions import caption
+from world.emoji import make_composer
+from world.subjects import load_subjects
 
 ASSETS = Path(__file__).parents[1] / "assets" / "clip"
 MODEL = "atelier-pocket"
@@ -122,10 +122,6 @@ class Trainer(Resumable):
     def load_state_dict(self, state: dict) -> None:
         super().load_state_dict(state)
         self.anchors.data.copy_(state["anchors"])
-
-
-def make_composer(subjects: list[Subject]) -> Composer:
-    return Composer(sprite_atlas(subjects), torch.tensor([not subject.colour_named for subject in subjects]))
 
 
 def shuffle_patches(pictures: Tensor, generator: torch.Generator, grid: int = 4) -> Tensor:

@@ -32,19 +32,21 @@ from engines.clip.augment import apply_views, random_views
 from engines.clip.guidance import SCALE, certainties
 from engines.images import as_sheet
 from engines.vector import composite, rasterize
-from training.clip import ASSETS, MODEL, ascend, evaluate, make_composer, shuffle_patches
+from evaluation.retrieval import MEAN, STD, name_embeddings
+from evaluation.weights import load_weights
+from training.clip import ASSETS, MODEL, ascend, evaluate, shuffle_patches
 from training.loop import Resumable, descend, make_parser, read_options, train
 from training.portrait_pool import PortraitPool
-from training.retrieval import MEAN, STD, name_embeddings
 from training.schedule import learning_rate
-from training.weights import load_weights, save_weights, update_average
-from training.worlds.captions import caption, styled
-from training.worlds.portrait_captions import ASKED, Saying, attribute_phrases, describe
-from training.worlds.portraits import Portraits
-from training.worlds.scenes import compose_scenes
-from training.worlds.strokes import POINTS, StrokeCopies, scenes_of, stroke_template
-from training.worlds.styles import STYLES, apply_styles
-from training.worlds.subjects import load_subjects
+from training.weights import save_weights, update_average
+from world.captions import caption, styled
+from world.emoji import make_composer
+from world.portrait_captions import ASKED, Saying, attribute_phrases, describe
+from world.portraits import Portraits
+from world.scenes import compose_scenes
+from world.strokes import POINTS, StrokeCopies, scenes_of, stroke_template
+from world.styles import STYLES, apply_styles
+from world.subjects import load_subjects
 
 BATCH, DRAWN = 96, 40
 """Pictures of one subject in a batch, and how many of them also have a drawing."""

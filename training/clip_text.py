@@ -18,19 +18,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engines.clip._open_clip import open_clip
+from evaluation.retrieval import name_embeddings
+from evaluation.weights import load_weights
 from training.clip import ASSETS, MODEL
 from training.loop import descend
-from training.retrieval import name_embeddings
 from training.schedule import learning_rate
-from training.weights import load_weights, save_weights, update_average
-from training.worlds.captions import caption
-from training.worlds.paraphrases import load_paraphrases, thinned
-from training.worlds.phrasing import KOREAN, Phrasing
-from training.worlds.portrait_captions import describe
-from training.worlds.portraits import sample_portraits
-from training.worlds.scenes import imagine, things_of
-from training.worlds.styles import STYLES
-from training.worlds.subjects import Subject, load_subjects
+from training.weights import save_weights, update_average
+from world.captions import caption
+from world.paraphrases import load_paraphrases, thinned
+from world.phrasing import KOREAN, Phrasing
+from world.portrait_captions import describe
+from world.portraits import sample_portraits
+from world.scenes import imagine, things_of
+from world.styles import STYLES
+from world.subjects import Subject, load_subjects
 
 SENTENCES, KEPT = 192, 128
 """Sentences in a batch, and texts that should stay."""

@@ -35,15 +35,16 @@ from engines.diffusion._diffusers import (
 from engines.diffusion.drafting import DraftingUNet
 from engines.diffusion.pocket import tokens
 from engines.images import as_sheet
+from evaluation.weights import load_weights
 from training.clip import ASSETS, MODEL
 from training.flow import PLAIN, WORDS, Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
 from training.optimizer import MatrixOptimizer
 from training.schedule import average_decay, linear_learning_rate
-from training.weights import load_weights, update_average
-from training.worlds.captioned import CaptionedWorld
-from training.worlds.emoji import sprite_atlas
-from training.worlds.subjects import load_subjects
+from training.weights import update_average
+from world.captioned import CaptionedWorld
+from world.emoji import sprite_atlas
+from world.subjects import load_subjects
 
 SIZE, PATCH = 64, 4
 """Side of the pictures, and of the patches of pixels that become channels."""

@@ -1,9 +1,7 @@
-"""The independent judge of domains: how is a portrait painted? `python -m training.domain_judge` trains it, minutes on
+"""Train the independent judge of domains (`evaluation/domain_judge.py`): `python -m training.domain_judge`, minutes on
 one CPU core (resumes by itself).
 
-It tells portraits as the painter paints them from portraits in any of STYLES. It never guides an adaptation and shares
-nothing with the pocket CLIP but the filters: a plain convolutional network, no text, no adversarial training. It learns
-from portraits and from emoji, so that it goes by how and not by what is painted.
+It learns from portraits and from emoji, so that it goes by how and not by what is painted.
 """
 
 from __future__ import annotations
@@ -13,24 +11,17 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from evaluation.domain_judge import PAINTED, SIZE, WEIGHTS, DomainJudge, accuracy
 from training.loop import Resumable, descend, train
 from training.portrait_attributes import vary
 from training.portrait_pool import PortraitPool
 from training.schedule import learning_rate
-from training.weights import load_weights, save_weights
-from training.worlds.painter import paint
-from training.worlds.portraits import sample_portraits
-from training.worlds.styles import STYLES, apply_styles, render
-from training.worlds.subjects import load_subjects
+from training.weights import save_weights
+from world.styles import STYLES, apply_styles
+from world.subjects import load_subjects
 
-WEIGHTS = Path(__file__).parents[1] / "tests" / "assets" / "domain_judge.safetensors"
-PLAIN = "plain"
-MANNERS = (*(style.en for style in STYLES), PLAIN)
-"""What it tells apart, in the order of its logits."""
-SIZE, PAINTED = 64, 128
-"""Side in px of what the judge sees, and of portraits as a generator makes them."""
 BATCH, PORTRAITS, LEFT_PLAIN = 64, 40, 8
 """Pictures in a batch, those of them of portraits (the others of emoji), and those left as they are."""
 LARGE_EVERY = 8
@@ -40,39 +31,6 @@ POOL = 500
 EVERY = 8
 """Of the emoji only every eighth: how and not what is to be learned."""
 PEAK_LR, WEIGHT_DECAY = 3e-3, 0.05
-WIDTHS = ((3, 16, 1), (16, 32, 2), (32, 64, 2), (64, 64, 1), (64, 128, 2))
-"""Of each layer: inputs, outputs, stride."""
-
-
-class DomainJudge(nn.Module):
-    """(B, 3, H, W) in [0, 1] of any size → (B, manners) logits, in the order of MANNERS."""
-
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(*[_layer(*width) for width in WIDTHS])
-        self.head = nn.Linear(2 * WIDTHS[-1][1], len(MANNERS))
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        small = F.interpolate(pictures, (SIZE, SIZE), mode="area")
-        maps = self.layers((small * 2 - 1).contiguous(memory_format=torch.channels_last)).float()
-        deviation, average = torch.std_mean(maps, dim=(2, 3))
-        return self.head(torch.cat([average, deviation], dim=1))
-
-    @torch.no_grad()
-    def read(self, pictures: Tensor) -> Tensor:
-        """(B,) the places in MANNERS that it sees."""
-        return self(pictures).argmax(1)
-
-    @classmethod
-    def load(cls, path: Path = WEIGHTS) -> DomainJudge:
-        judge = cls()
-        judge.load_state_dict(load_weights(path))
-        return judge.eval().requires_grad_(False)
-
-
-def _layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 # ---------------------------------------------------------------------------------------------- training
@@ -82,7 +40,7 @@ class Trainer(Resumable):
     kept = ("judge", "optimizer")
 
     def __init__(self, batches: int, seed: int):
-        from training.worlds.emoji import Composer, sprite_atlas  # needs the emoji font; judging does not
+        from world.emoji import Composer, sprite_atlas  # needs the emoji font; judging does not
 
         super().__init__(batches, seed, "cpu")
         subjects = load_subjects()[::EVERY]
@@ -120,21 +78,6 @@ def jitter(pictures: Tensor, generator: torch.Generator) -> Tensor:
     """Each colour channel up to a tenth stronger or weaker."""
     strength = 0.9 + 0.2 * torch.rand(len(pictures), 3, 1, 1, generator=generator)
     return (pictures * strength).clamp(0, 1)
-
-
-# ---------------------------------------------------------------------------------------------- measuring
-
-
-@torch.no_grad()
-def accuracy(judge: DomainJudge, count: int = 40, seed: int = 987_654_321) -> dict[str, float]:
-    """Share named rightly of portraits never trained on, for each manner; the same `count` people in all of them."""
-    generator = torch.Generator().manual_seed(seed)
-    plain = paint(sample_portraits(count, generator), PAINTED)
-    right = {}
-    for place, manner in enumerate(MANNERS):
-        pictures = plain if manner == PLAIN else render(plain, STYLES[place], generator)
-        right[manner] = (judge.read(pictures) == place).float().mean().item()
-    return right
 
 
 def main() -> None:

@@ -1,65 +1,23 @@
-"""The independent judge: which of all pocket names does a picture show? `python -m training.judge` trains it.
+"""Train the independent judge of names (`evaluation/judge.py`): `python -m training.judge`, on one CPU core.
 
-It never guides a drawing and shares nothing with the pocket CLIP but the emoji: another architecture (a plain
-convolutional classifier, no text), another seed, no adversarial training, its own augmentations (wavy warps, shear,
-posterised colours, erased parts, inverted and single-hue pictures), so that a drawing cannot please it by the tricks
-that please CLIP.
+Its pictures are made its own way (wavy warps, shear, posterised colours, erased parts, inverted and single-hue
+pictures), unlike those of the pocket CLIP.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from evaluation.judge import SIZE, WEIGHTS, Judge
 from training.loop import descend
 from training.schedule import learning_rate
-from training.weights import load_weights, save_weights
-from training.worlds.subjects import load_subjects
-
-WEIGHTS = Path(__file__).parents[1] / "tests" / "assets" / "judge.safetensors"
-SIZE = 64
-
-
-class Judge(nn.Module):
-    """(B, 3, 64, 64) in [0, 1] → (B, names) logits, in the order of `load_subjects()`."""
-
-    def __init__(self, names: int):
-        super().__init__()
-        widths = [(3, 32, 2), (32, 64, 2), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2), (256, 256, 1)]
-        self.layers = nn.Sequential(*[_layer(*width) for width in widths])
-        self.head = nn.Linear(512, names)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        maps = self.layers(pictures * 2 - 1)
-        return self.head(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1))
-
-    @classmethod
-    def load(cls, path: Path = WEIGHTS) -> Judge:
-        weights = load_weights(path)
-        judge = cls(len(weights["head.bias"]))
-        judge.load_state_dict(weights)
-        return judge.eval().requires_grad_(False)
-
-    def ranks(self, pictures: list[np.ndarray], names: list[int]) -> list[int]:
-        """Place (1 = first) of the right name for each (H, W, 3) uint8 picture."""
-        resized = [Image.fromarray(picture).resize((SIZE, SIZE), Image.Resampling.LANCZOS) for picture in pictures]
-        batch = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float() / 255
-        logits = self(batch)
-        own = logits.gather(1, torch.tensor(names)[:, None])
-        return ((logits > own).sum(1) + 1).tolist()
-
-
-def _layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, 5 if inputs == 3 else 3, stride, 2 if inputs == 3 else 1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.SiLU())
-
+from training.weights import save_weights
+from world.subjects import load_subjects
 
 # ---------------------------------------------------------------------------------------------- its own pictures
 
@@ -118,7 +76,7 @@ def _each(condition: Tensor) -> Tensor:
 
 
 def train(steps: int, seed: int, batch: int = 128, peak_rate: float = 2e-3) -> Judge:
-    from training.worlds.emoji import sprite_atlas  # needs the emoji font; judging does not
+    from world.emoji import sprite_atlas  # needs the emoji font; judging does not
 
     torch.manual_seed(seed)
     subjects = load_subjects()
@@ -152,7 +110,6 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     judge = train(options.steps, options.seed)
-    WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
     save_weights(judge, WEIGHTS)
 
 

@@ -31,9 +31,9 @@ from engines.stylegan_nada.engine import sheet_of
 from engines.stylegan_nada.settings import StyleGANNadaSettings
 from engines.stylegan_nada.training import NadaTraining
 from engines.zoo import Models
-from training.worlds.painter import paint
-from training.worlds.portraits import sample_portraits
-from training.worlds.styles import STYLES, render
+from world.painter import paint
+from world.portraits import sample_portraits
+from world.styles import STYLES, render
 
 __all__ = ["PORTRAIT_DOMAINS", "PortraitDomain", "adapting", "settings_for", "style_pictures"]
 

@@ -29,8 +29,8 @@ from engines.stylegan2.style_space import is_torgb
 from training.loop import Resumable, descend
 from training.schedule import learning_rate
 from training.weights import save_checkpoint, update_average
-from training.worlds.painter import paint
-from training.worlds.portraits import VECTOR, Portraits, portraits_of, sample_portraits
+from world.painter import paint
+from world.portraits import VECTOR, Portraits, portraits_of, sample_portraits
 
 EXPORT = Path(__file__).parents[1] / "assets" / "faces" / "portraits.safetensors"
 SIZE, Z_DIM, W_DIM = 128, 64, 128

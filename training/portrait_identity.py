@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from engines.faces.identity import IdentityNetwork, save_identity
 from training.portrait_attributes import vary
 from training.schedule import learning_rate
-from training.worlds.painter import paint
-from training.worlds.portraits import ATTRIBUTES, IDENTITY_ATTRIBUTES, IDENTITY_MEASURES, Portraits, sample_portraits
+from world.painter import paint
+from world.portraits import ATTRIBUTES, IDENTITY_ATTRIBUTES, IDENTITY_MEASURES, Portraits, sample_portraits
 
 EXPORT = Path(__file__).parents[1] / "assets" / "faces" / "identity.safetensors"
 WIDTHS, FEATURES = (16, 24, 48, 64), 128

@@ -17,7 +17,7 @@ from PIL import Image
 from engines.styleclip.mapper import mapper_of, save_mapper
 from engines.styleclip.mapper_engine import TRAIN, StyleCLIPMapper, StyleCLIPMapperSettings
 from engines.zoo import Models
-from training.worlds.portrait_edits import EDITS
+from world.portrait_edits import EDITS
 
 EXPORT = Path(__file__).parents[1] / "assets" / "faces" / "mappers"
 REPORT_EVERY = 25

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.worlds.painter import paint
-from training.worlds.portraits import Portraits, sample_portraits
+from world.painter import paint
+from world.portraits import Portraits, sample_portraits
 
 __all__ = ["PortraitPool"]
 

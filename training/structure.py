@@ -29,9 +29,9 @@ from training.loop import Resumable, descend, make_parser, read_options, train
 from training.optimizer import MatrixOptimizer
 from training.schedule import average_decay, learning_rate
 from training.weights import update_average
-from training.worlds.captioned import CaptionedWorld
-from training.worlds.emoji import sprite_atlas
-from training.worlds.subjects import load_subjects
+from world.captioned import CaptionedWorld
+from world.emoji import sprite_atlas
+from world.subjects import load_subjects
 
 MODEL = ASSETS / "diffusion" / "pocket"
 BATCH = 32

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 from engines.style.features import MEAN, STD, TAPS, StyleEncoder, vgg_features
 from engines.style.losses import Samples, moment_loss
-from training.clip import make_composer
 from training.loop import Resumable, descend, make_parser, read_options, train
 from training.schedule import learning_rate
 from training.weights import save_weights
-from training.worlds.materials import MATERIALS, render_materials
-from training.worlds.styles import HELD_OUT, STYLES, apply_styles, render
-from training.worlds.subjects import load_subjects
+from world.emoji import make_composer
+from world.materials import MATERIALS, render_materials
+from world.styles import HELD_OUT, STYLES, apply_styles, render
+from world.subjects import load_subjects
 
 WEIGHTS = Path(__file__).parents[1] / "assets" / "style" / "atelier-vgg.safetensors"
 WIDTHS = [16, 32, 64, 128, 128]

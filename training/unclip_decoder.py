@@ -37,9 +37,9 @@ from training.optimizer import MatrixOptimizer
 from training.schedule import average_decay, linear_learning_rate
 from training.unclip_prior import load_encoder
 from training.weights import update_average
-from training.worlds.captioned import CaptionedWorld
-from training.worlds.emoji import sprite_atlas
-from training.worlds.subjects import load_subjects
+from world.captioned import CaptionedWorld
+from world.emoji import sprite_atlas
+from world.subjects import load_subjects
 
 SCHEDULER = {
     "_class_name": "UnCLIPScheduler",

@@ -30,13 +30,14 @@ from engines.unclip.ar_prior import AutoregressivePrior, AutoregressivePriorConf
 from engines.unclip.model import AR_PRIOR_FILE
 from engines.unclip.prior import DiffusionPrior
 from engines.unclip.text import TextCondition, condition_of, encode_texts
+from evaluation.weights import load_weights
 from training.clip import ASSETS, MODEL
 from training.loop import Resumable, descend, make_parser, read_options, train
 from training.schedule import average_decay, learning_rate
-from training.weights import load_weights, update_average
-from training.worlds.captioned import CaptionedWorld
-from training.worlds.emoji import sprite_atlas
-from training.worlds.subjects import load_subjects
+from training.weights import update_average
+from world.captioned import CaptionedWorld
+from world.emoji import sprite_atlas
+from world.subjects import load_subjects
 
 PART, CHUNK = 2500, 250
 """Pairs in a file, and in a chunk of work."""

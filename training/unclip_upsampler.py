@@ -26,9 +26,9 @@ from training.loop import Resumable, descend, make_parser, read_options, train
 from training.schedule import average_decay, learning_rate
 from training.unclip_decoder import SCHEDULER
 from training.weights import update_average
-from training.worlds.captioned import CaptionedWorld
-from training.worlds.emoji import sprite_atlas
-from training.worlds.subjects import load_subjects
+from world.captioned import CaptionedWorld
+from world.emoji import sprite_atlas
+from world.subjects import load_subjects
 
 SIZE, SMALL, PATCH = 128, 64, 4
 """Side of its pictures, of those it enlarges, and of the patches of pixels that become channels."""

@@ -9,10 +9,10 @@ from benchmarks.domains import GLOBAL_LOSS, RIVALS, Judges, Result, Score, Task,
 from engines.images import as_pixels
 from engines.zoo import Models
 from training.portrait_domains import PORTRAIT_DOMAINS, settings_for
-from training.worlds.emoji import FONT
-from training.worlds.painter import paint
-from training.worlds.portraits import sample_portraits
-from training.worlds.subjects import load_subjects
+from world.emoji import FONT
+from world.painter import paint
+from world.portraits import sample_portraits
+from world.subjects import load_subjects
 
 NAMED = {domain.name: domain for domain in PORTRAIT_DOMAINS}
 
@@ -45,7 +45,7 @@ def test_portraits_are_no_other_beings(judges, portraits):
 
 @pytest.mark.skipif(not FONT.exists(), reason="the emoji font is missing (Debian package fonts-noto-color-emoji)")
 def test_beings_are_told_by_their_emoji(judges):
-    from training.worlds.emoji import sprite_atlas
+    from world.emoji import sprite_atlas
 
     subjects = {subject.en: subject for subject in load_subjects()}
     for name in ("zombie", "robot", "clown", "cat"):

@@ -19,9 +19,9 @@ from benchmarks.dreamstyler import (
     table,
 )
 from engines.zoo import Models
-from training.worlds.captioned import HELD_OUT
-from training.worlds.emoji import FONT
-from training.worlds.subjects import load_subjects
+from world.captioned import HELD_OUT
+from world.emoji import FONT
+from world.subjects import load_subjects
 
 
 def test_what_is_asked_for_has_a_name_and_is_no_painting():

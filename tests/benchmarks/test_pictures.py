@@ -8,9 +8,9 @@ from benchmarks import pictures
 from benchmarks.pictures import StyleExaminer, grounds_right
 from engines.images import as_pixels
 from engines.zoo import Models
-from training.worlds.emoji import FONT
-from training.worlds.scenes import COLOURS
-from training.worlds.styles import STYLES
+from world.emoji import FONT
+from world.scenes import COLOURS
+from world.styles import STYLES
 
 
 def plain(prompts, seed):

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from training import clip_energy
 from training.clip import ASSETS, MODEL
 from training.clip_energy import CANVAS, DRAW_STEPS, POOL, VISITS, Drawings, EnergyTrainer
-from training.worlds.strokes import STROKES
+from world.strokes import STROKES
 
 
 def reddest(pictures):

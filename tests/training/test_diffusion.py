@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from engines.clip._open_clip import open_clip
 from engines.diffusion import PocketDiffusion
 from engines.diffusion.pocket import tokens
+from evaluation.weights import load_weights
 from training import diffusion
 from training.clip import ASSETS, MODEL
 from training.diffusion import (
@@ -23,8 +24,7 @@ from training.diffusion import (
     make_tokenizer,
     make_unet,
 )
-from training.weights import load_weights
-from training.worlds.subjects import load_subjects
+from world.subjects import load_subjects
 
 TEXTS = ["a Red apple, on a table", "눈으로 만든 하얀 눈사람", "it's  3 stars & the moon!", "", "long " * 40]
 

@@ -15,7 +15,7 @@ from engines.stylegan_nada.delta import load_domain, new_change, private_copy
 from engines.stylegan_nada.layers import layer_parameters, phase_layers
 from engines.stylegan_nada.settings import DOMAINS, StyleGANNadaSettings
 from engines.zoo import Models
-from training.domain_judge import MANNERS
+from evaluation.domain_judge import MANNERS
 from training.portrait_domains import (
     EMBEDDED,
     PORTRAIT_DOMAINS,
@@ -29,8 +29,8 @@ from training.portrait_domains import (
     style_pictures,
     train,
 )
-from training.worlds.portraits import ATTRIBUTES
-from training.worlds.subjects import load_subjects
+from world.portraits import ATTRIBUTES
+from world.subjects import load_subjects
 
 LARGEST = 500_000
 """Bytes of an embedded domain."""

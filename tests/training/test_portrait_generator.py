@@ -6,8 +6,8 @@ import torch.nn.functional as F
 
 import training.portrait_generator as training
 from engines.stylegan2 import Generator, load_generator, save_generator
-from training.worlds.painter import paint
-from training.worlds.portraits import sample_portraits
+from world.painter import paint
+from world.portraits import sample_portraits
 
 
 @pytest.fixture(autouse=True)

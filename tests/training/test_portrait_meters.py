@@ -7,11 +7,12 @@ import torch
 import torch.nn.functional as F
 
 from engines.faces.identity import IdentityNetwork, load_identity, save_identity
-from training.portrait_attributes import AttributeMeter, load_meter, vary
+from evaluation.portrait_attributes import AttributeMeter, load_meter
+from training.portrait_attributes import vary
 from training.portrait_identity import FEATURES, WIDTHS, arc_face_loss, same_people
 from training.portrait_pool import PortraitPool
-from training.worlds.painter import paint
-from training.worlds.portraits import ATTRIBUTES, IDENTITY_ATTRIBUTES, IDENTITY_MEASURES, sample_portraits
+from world.painter import paint
+from world.portraits import ATTRIBUTES, IDENTITY_ATTRIBUTES, IDENTITY_MEASURES, sample_portraits
 
 
 @pytest.fixture

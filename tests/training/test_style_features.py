@@ -3,10 +3,11 @@ import torch
 
 from engines.style import StyleEncoder
 from engines.zoo.catalogue import ASSETS
+from evaluation.weights import load_weights
 from training import style_features
 from training.style_features import EVERY, UNSTYLED, Classifier, Trainer, style_matching, vary
-from training.weights import load_weights, save_checkpoint, save_weights
-from training.worlds.materials import MATERIALS
+from training.weights import save_checkpoint, save_weights
+from world.materials import MATERIALS
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 
 from engines.diffusion.walk import Inversion, inversion_timesteps
 from engines.unclip.loading import load_unclip
-from training.worlds.captioned import CaptionedWorld
-from training.worlds.emoji import sprite_atlas
-from training.worlds.subjects import load_subjects
+from world.captioned import CaptionedWorld
+from world.emoji import sprite_atlas
+from world.subjects import load_subjects
 
 COUNT = 24
 

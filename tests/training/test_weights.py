@@ -1,7 +1,8 @@
 import torch
 from torch import nn
 
-from training.weights import load_weights, save_weights, update_average
+from evaluation.weights import load_weights
+from training.weights import save_weights, update_average
 
 
 def test_weights_come_back_as_float32_within_half_precision(tmp_path):
