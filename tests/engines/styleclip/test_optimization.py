@@ -17,8 +17,8 @@ from engines.styleclip.optimization import (
 
 
 @pytest.fixture(scope="module")
-def array(reference):
-    return reference("styleclip_optim")
+def array(references):
+    return references.tensors("styleclip_optim")
 
 
 # ---------------------------------------------------------------------------------------------- the released code
