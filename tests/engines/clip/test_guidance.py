@@ -32,9 +32,9 @@ def test_matches_reference_values(references):
     views = identity_views(len(images))
     similarities, score = guide.look(torch.zeros(4, 8, 8), torch.ones(3), targets, views)
     per_target = torch.tensor([target.weight for target in targets]) * similarities * len(images)
-    assert -per_target[0].item() == pytest.approx(float(arrays["clip_loss"]), rel=1e-5)
-    assert -score.item() * len(images) == pytest.approx(float(arrays["clip_loss_neg"]), rel=1e-5)
-    assert -per_target.sum().item() == pytest.approx(float(arrays["clip_loss_neg"]), rel=1e-5)
+    assert -per_target[0].item() == pytest.approx(arrays("clip_loss").item(), rel=1e-5)
+    assert -score.item() * len(images) == pytest.approx(float(arrays("clip_loss_neg")), rel=1e-5)
+    assert -per_target.sum().item() == pytest.approx(float(arrays("clip_loss_neg")), rel=1e-5)
 
 
 def test_ensembles_count_by_their_share():
