@@ -279,7 +279,7 @@ def test_nothing_to_save(models, mapper_file, tmp_path):
 def test_a_released_file(models, references):
     models.generator = lambda path="": generator
     generator = random_generator(w_dim=64)
-    (frame,) = frames(models, StyleCLIPMapperSettings(mapper_file=str(references / "styleclip_mapper.pt")))
+    (frame,) = frames(models, StyleCLIPMapperSettings(mapper_file=str(references.path("styleclip_mapper.pt"))))
     assert frame.status == (
         "This mapper was trained for 'purple hair'. It does not name its generator, which must be the one in use."
     )

@@ -13,8 +13,8 @@ from engines.stylegan2.schedule import learning_rate
 
 
 @pytest.fixture(scope="module")
-def array(reference):
-    return reference("styleclip_optim")
+def array(references):
+    return references.tensors("styleclip_optim")
 
 
 # ---------------------------------------------------------------------------------------------- the released code

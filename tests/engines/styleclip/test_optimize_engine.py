@@ -29,9 +29,9 @@ SPACES = ["W+", "S"]
 
 
 @pytest.mark.parametrize("space", SPACES)
-def test_reference_run(space, references, reference):
+def test_reference_run(space, references):
     """In double precision, for Adam amplifies rounding (the note's tolerances are for that of the reference)."""
-    stored = reference("styleclip_traj")
+    stored = references.tensors("styleclip_traj")
 
     def array(key):
         return stored(key).double() if stored(key).is_floating_point() else stored(key)
@@ -46,7 +46,7 @@ def test_reference_run(space, references, reference):
     def identity(picture):
         return F.normalize(F.adaptive_avg_pool2d(face_crop(picture), 7).flatten(1) @ array("proj_id").T, dim=1)
 
-    generator = load_generator(references / "rosinality_tiny.pt").double()
+    generator = load_generator(references.path("rosinality_tiny.pt")).double()
     walk = LatentWalk(generator, array("latent_init"), space=space, embed=embed, identity=identity)
     weights = {name: array(name).item() for name in ("lr", "l2_lambda", "id_lambda")}
     steps = array("steps").item()

@@ -5,8 +5,8 @@ from engines.styleclip.ranger import Ranger, centralized, rectification_factor
 
 
 @pytest.fixture(scope="module")
-def array(reference):
-    return reference("styleclip_optim")
+def array(references):
+    return references.tensors("styleclip_optim")
 
 
 def follow(array, optimizer, parameters, first: int, last: int):
