@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engines import files
 from engines.clip._open_clip import open_clip
 from training.loop import Resumable, descend, make_parser, read_options
 from training.retrieval import MEAN, STD, Examiner
@@ -31,7 +32,7 @@ from training.worlds.captions import caption
 from training.worlds.emoji import Composer, sprite_atlas
 from training.worlds.subjects import Subject, load_subjects
 
-ASSETS = Path(__file__).parents[1] / "assets" / "clip"
+ASSETS = files.ASSETS / "clip"
 MODEL = "atelier-pocket"
 
 PASSES = 3

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engines.files import ASSETS
 from training.loop import descend
 from training.portrait_pool import PortraitPool
 from training.schedule import learning_rate
@@ -20,7 +21,7 @@ from training.weights import load_weights, save_weights
 from training.worlds.painter import paint
 from training.worlds.portraits import ATTRIBUTES, sample_portraits
 
-WEIGHTS = Path(__file__).parents[1] / "assets" / "faces" / "attributes.safetensors"
+WEIGHTS = ASSETS / "faces" / "attributes.safetensors"
 SIZE, BATCH, POOL, FRESH = 64, 64, 6000, 24
 PEAK_LR, WEIGHT_DECAY = 2e-3, 0.05
 WIDTHS = (32, 48, 96, 128)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from engines.files import ASSETS
 from engines.styleclip.directions import text_direction, text_relevance
 from engines.styleclip.relevance import (
     RelevanceTable,
@@ -21,7 +22,7 @@ from engines.styleclip.relevance import (
     style_statistics,
 )
 from engines.zoo import Models
-from engines.zoo.models import ASSETS, relevance_name
+from engines.zoo.models import relevance_name
 
 FACES, ESTIMATED = 32, 8
 """Pictures per channel, and pictures of the estimate. The paper has 100 of the former."""

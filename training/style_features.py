@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engines.files import ASSETS
 from engines.style.features import MEAN, STD, TAPS, StyleEncoder, vgg_features
 from engines.style.losses import Samples, moment_loss
 from training.clip import make_composer
@@ -25,7 +26,7 @@ from training.worlds.materials import MATERIALS, render_materials
 from training.worlds.styles import HELD_OUT, STYLES, apply_styles, render
 from training.worlds.subjects import load_subjects
 
-WEIGHTS = Path(__file__).parents[1] / "assets" / "style" / "atelier-vgg.safetensors"
+WEIGHTS = ASSETS / "style" / "atelier-vgg.safetensors"
 WIDTHS = [16, 32, 64, 128, 128]
 SIZE = 64
 EVERY = 8

@@ -11,13 +11,14 @@ from engines.base import EngineError, EngineSettings, setting
 from engines.dreamstyler.prompts import normalize, split_at_place
 from engines.dreamstyler.stages import stage_of_timestep
 from engines.dreamstyler.styles import MAX_STAGES, stage_shares
+from engines.files import ASSETS
 
 __all__ = ["NO_STYLE", "SHELF", "DreamStylerSettings"]
 
 NO_STYLE = "none"
 SHELF: dict[str, Path] = {
     path.stem: path
-    for path in sorted((Path(__file__).parents[2] / "assets" / "diffusion" / "styles").glob("*.safetensors"))
+    for path in sorted((ASSETS / "diffusion" / "styles").glob("*.safetensors"))
 }
 """Name → file of the styles that are part of the program, learned with its own pocket model."""
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from engines.base import EngineError, Frame, LiveSettings, setting
 from engines.clip.encoder import ClipEncoder
 from engines.faces.identity import IdentityNetwork, identity_loss
+from engines.files import ASSETS
 from engines.styleclip.face import FaceEngine, PersonSettings, identity_of, latent_of_seed, to_pixels
 from engines.styleclip.mapper import (
     LEVELS,
@@ -52,7 +53,7 @@ Code = Tensor | Mapping[str, Tensor]
 TRAIN = "train"
 MAPPERS: dict[str, Path] = {
     path.stem: path
-    for path in sorted((Path(__file__).parents[2] / "assets" / "faces" / "mappers").glob("*.safetensors"))
+    for path in sorted((ASSETS / "faces" / "mappers").glob("*.safetensors"))
 }
 """Name → file of the mappers that are part of the program, trained by `training.portrait_mappers`."""
 

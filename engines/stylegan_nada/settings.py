@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import model_validator
 
 from engines.base import setting
+from engines.files import ASSETS
 from engines.style import NO_SWATCH, SWATCHES, SwatchOrNone
 from engines.styleclip.face import FaceSettings
 from engines.stylegan_nada.delta import Method, Strengths
@@ -18,7 +19,7 @@ __all__ = ["DOMAINS", "TRAIN", "StyleGANNadaSettings"]
 TRAIN = "train"
 DOMAINS: dict[str, Path] = {
     path.stem: path
-    for path in sorted((Path(__file__).parents[2] / "assets" / "faces" / "domains").glob("*.safetensors"))
+    for path in sorted((ASSETS / "faces" / "domains").glob("*.safetensors"))
 }
 """Name → file of the domains that are part of the program."""
 

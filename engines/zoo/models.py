@@ -16,10 +16,11 @@ from engines.base import EngineError
 from engines.clip.encoder import ClipEncoder, load_checkpoint
 from engines.faces.e4e import Encoder, load_encoder
 from engines.faces.identity import IdentityNetwork, load_identity
+from engines.files import ASSETS
 from engines.style.features import StyleEncoder
 from engines.styleclip.relevance import RelevanceTable
 from engines.stylegan2 import Generator, load_generator
-from engines.zoo.catalogue import ASSETS, CatalogueEntry, Family, find
+from engines.zoo.catalogue import CatalogueEntry, Family, find
 
 if TYPE_CHECKING:  # these import diffusers, which takes seconds
     from engines.diffusion import DiffusionModel
