@@ -28,10 +28,11 @@ class WrongInput(Exception):
     """What the user typed cannot be used."""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, program: str = "python -m engines") -> int:
+    """Run one command and return its exit code; `program` is how help texts name the program."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        return _dispatch(arguments)
+        return _dispatch(arguments, program)
     except WrongInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -46,9 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _dispatch(arguments: list[str]) -> int:
+def _dispatch(arguments: list[str], program: str) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"{__doc__.splitlines()[0]}\n\n{_methods()}\n\npython -m engines METHOD --help lists its settings.")
+        print(f"usage: {program} METHOD --prompt ... --out DIR\n\n{_methods()}\n")
+        print(f"{program} METHOD --help lists the settings of a method.")
         return 0
     if arguments[0] == "list":
         print(_methods())
@@ -56,7 +58,7 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments[0] not in ENGINES:
         raise WrongInput(f"There is no method '{arguments[0]}'; choose one of {', '.join(ENGINES)}.")
     method = ENGINES[arguments[0]]
-    options = _parser(method).parse_args(arguments[1:])
+    options = _parser(method, program).parse_args(arguments[1:])
     return Job(method, options).run()
 
 
@@ -72,10 +74,10 @@ class _Parser(argparse.ArgumentParser):
         raise WrongInput(f"{message[0].upper()}{message[1:]}.")
 
 
-def _parser(method: type[Engine]) -> argparse.ArgumentParser:
+def _parser(method: type[Engine], program: str) -> argparse.ArgumentParser:
     specs = method.Settings.specs()
     parser = _Parser(
-        prog=f"python -m engines {method.name}",
+        prog=f"{program} {method.name}",
         description=method.summary,
         epilog="settings (--set name=value; * may change while a run goes on):\n\n" + "\n".join(map(_describe, specs)),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -25,6 +25,7 @@ from engines.clip.losses import clip_distance, clip_input
 from engines.engine import Frame
 from engines.errors import EngineError
 from engines.faces.identity import IdentityNetwork, identity_loss
+from engines.files import ASSETS
 from engines.settings import LiveSettings, setting
 from engines.styleclip.face import FaceEngine, PersonSettings, identity_of, latent_of_seed, to_pixels
 from engines.styleclip.mapper import (
@@ -52,10 +53,7 @@ Code = Tensor | Mapping[str, Tensor]
 """Of W+, (N, num_ws, w_dim), or of style space."""
 
 TRAIN = "train"
-MAPPERS: dict[str, Path] = {
-    path.stem: path
-    for path in sorted((Path(__file__).parents[2] / "assets" / "faces" / "mappers").glob("*.safetensors"))
-}
+MAPPERS: dict[str, Path] = {path.stem: path for path in sorted((ASSETS / "faces" / "mappers").glob("*.safetensors"))}
 """Name → file of the mappers that are part of the program, trained by `training.portrait_mappers`."""
 
 EPSILON = 1e-8

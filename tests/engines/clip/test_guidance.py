@@ -21,10 +21,7 @@ class RecordedEncoder:
 def test_matches_reference_values(references):
     """clipdraw.md §1.5: L = Σ over copies of [−cos(text) + 0.3 cos(negative 1) + 0.3 cos(negative 2)]."""
     arrays = references.tensors("styleclipdraw_losses")
-    unit = {
-        name: torch.nn.functional.normalize(arrays(f"clip_{name}"), dim=-1)
-        for name in ("text", "neg1", "neg2")
-    }
+    unit = {name: torch.nn.functional.normalize(arrays(f"clip_{name}"), dim=-1) for name in ("text", "neg1", "neg2")}
     images = arrays("clip_imgs")
     guide = ClipGuide([(RecordedEncoder(images), 1.0)])
     targets = [Target("prompt", 1.0, (unit["text"],))]

@@ -1,4 +1,3 @@
-
 from engines.clip.templates import TEMPLATES, fill_templates, sentences
 
 
