@@ -36,7 +36,7 @@ FLAT = f32(1e-9)  # px; a chord that rises less crosses no row
 
 @jit
 def wind(k, chords, rows, window, planes):
-    """Add chord k to planes[0], whose running sum along a row is the winding number, and mark what it meets in planes[1].
+    """Add chord k to planes[0], whose running sum along a row is the winding number; mark what it meets in planes[1].
 
     rows: y0, y1 of the chord, and the top of the band. window: x0, x1 of the path, and the stride of the planes.
     """
