@@ -183,7 +183,7 @@ class LiveSettings:
 
 # ---------------------------------------------------------------------------------------------- parts
 
-_REASONS = {
+REASONS = {
     "bool_parsing": "Setting '{name}' is a switch; write true or false (got {value}).",
     "bool_type": "Setting '{name}' is a switch; write true or false (got {value}).",
     "finite_number": "Setting '{name}' needs a finite number (got {value}).",
@@ -207,7 +207,7 @@ def _explain(error: ValidationError) -> EngineError:
     name = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         return EngineError("There is no setting '{name}'.", name=name)
-    template = _REASONS.get(first["type"], "Setting '{name}' cannot be {value}; choose another value.")
+    template = REASONS.get(first["type"], "Setting '{name}' cannot be {value}; choose another value.")
     return EngineError(template, name=name, value=_shown(first["input"]), **first.get("ctx", {}))
 
 

@@ -4,7 +4,7 @@ Three kinds of words, all in ui/text/:
 
 * `en.json`, `ko.json`: what the page itself says, by key ("canvas.pause").
 * `settings.ko.json`: labels, help, groups and choices of the settings schemas, by their English wording.
-* `sentences.ko.json`: sentences that come from studio/ and engines/ ("There is no setting '{name}'.").
+* `sentences.ko.json`: sentences that come from studio/ and engines/, by template ("There is no setting '{name}'.").
 
 What Gradio draws is translated in the browser (`gr.I18n`); what Python says is translated here, in the language that
 the browser asks for. A missing Korean wording falls back to English.
@@ -20,6 +20,7 @@ from typing import Any
 
 import gradio as gr
 
+from engines.errors import EngineError, Sentence
 from engines.settings import EngineSettings, SettingSpec
 
 __all__ = ["COOKIE", "LANGUAGES", "Text", "language_of"]
@@ -48,7 +49,7 @@ class Text:
             self._names.setdefault(spec.name, spec.label)  # what most methods call it, they come first
         self._page = {language: _read(f"{language}.json") for language in LANGUAGES}
         self._schema = {"en": {}, "ko": _read("settings.ko.json")}
-        self._sentences = [(_pattern(english), korean) for english, korean in _read("sentences.ko.json").items()]
+        self._sentences = _read("sentences.ko.json")
 
     # ------------------------------------------------------------------ what Python says
 
@@ -60,21 +61,33 @@ class Text:
         """A label, help text, group or choice of a settings schema."""
         return self._schema[language].get(english, english)
 
-    def sentence(self, english: str, language: str) -> str:
-        """A sentence from studio/ or engines/, with its names and numbers kept; settings are called by their label."""
-        english = self._with_labels(english)
-        if language == "en":
-            return english
-        for pattern, korean in self._sentences:
-            if match := pattern.fullmatch(english):
-                # What fills a blank may be a sentence in its turn.
-                parts = {name: self.sentence(part, language) for name, part in match.groupdict().items()}
-                return _with_particles(korean.format(**parts))
-        return self.wording(english, language)
+    def sentence(self, text: str | EngineError, language: str) -> str:
+        """A sentence from studio/ or engines/, looked up by its template; settings appear under their labels.
 
-    def _with_labels(self, sentence: str) -> str:
-        """Settings under the names that a person sees: 'num_strokes' → 'Strokes'."""
-        return re.sub(r"'(\w+)'", lambda quoted: f"'{self._names.get(quoted[1], quoted[1])}'", sentence)
+        A `str` without a template, or a template without a translation, stays English.
+        """
+        if isinstance(text, EngineError):
+            text = text.sentence
+        korean = self._sentences.get(getattr(text, "template", text)) if language == "ko" else None
+        if korean is None:
+            return self._with_labels(self.wording(str(text), language), language)
+        values = {name: self._value(value, language) for name, value in getattr(text, "values", {}).items()}
+        filled = korean.format(**values) if values else korean
+        return _with_particles(self._with_labels(filled, language))
+
+    def _value(self, value: Any, language: str) -> Any:
+        """A value in a sentence: another sentence, a word of a settings schema, or a name or number as it is."""
+        if isinstance(value, Sentence):
+            return self.sentence(value, language)
+        return self.wording(value, language) if isinstance(value, str) else value
+
+    def _with_labels(self, sentence: str, language: str) -> str:
+        """Settings by the names that the user sees: 'num_strokes' → 'Strokes'."""
+
+        def label(quoted: re.Match[str]) -> str:
+            return f"'{self.wording(self._names[quoted[1]], language)}'" if quoted[1] in self._names else quoted[0]
+
+        return re.sub(r"'(\w+)'", label, sentence)
 
     def under(self, prefix: str) -> dict[str, dict[str, str]]:
         """language → key without the prefix → words, for a component's own script."""
@@ -139,11 +152,3 @@ def _with_particles(korean: str) -> str:
 
 def _read(name: str) -> dict[str, str]:
     return json.loads((_FOLDER / name).read_text(encoding="utf-8"))
-
-
-def _pattern(template: str) -> re.Pattern[str]:
-    """ "There is no setting '{name}'." → a pattern with one named group per brace."""
-    parts = re.split(r"\{(\w+)\}", template)
-    return re.compile(
-        "".join(re.escape(part) if i % 2 == 0 else f"(?P<{part}>.+?)" for i, part in enumerate(parts)), re.DOTALL
-    )

@@ -12,20 +12,14 @@ from types import SimpleNamespace
 import pytest
 
 from engines import ENGINES
+from engines.base import EngineError, Sentence
+from engines.settings import REASONS
 from engines.zoo import CATALOGUE
 from ui.language import COOKIE, Text, language_of
 
 ROOT = Path(__file__).parents[2]
 UI = ROOT / "ui"
-BRACES = re.compile(r"\{\w+\}")
-# What these raise can reach a person through the page.
-SPEAKING = [
-    "ui", "studio", "engines/base.py", "engines/export.py", "engines/images.py", "engines/colors.py",
-    "engines/clip/prompts.py", "engines/clip/guidance.py", "engines/clipdraw", "engines/styleclipdraw", "engines/style",
-    "engines/zoo/models.py", "engines/vector/svg.py", "engines/styleclip", "engines/checkpoints",
-    "engines/stylegan2/checkpoint.py", "engines/stylegan2/_dialects.py", "engines/stylegan2/projector.py",
-    "engines/faces", "engines/stylegan_nada", "engines/diffusion", "engines/dreamstyler", "engines/unclip",
-]  # fmt: skip
+BRACES = re.compile(r"\{\w+(?:[:!][^}]*)?\}")
 
 
 def words(name: str) -> dict[str, str]:
@@ -60,30 +54,33 @@ def test_every_model_speaks_korean():
     assert [entry.name for entry in CATALOGUE if entry.description not in korean] == []
 
 
-def test_every_sentence_speaks_korean(text):
-    told = text.sentence
-    untold = [sentence for sentence in raised_sentences() if told(sentence, "ko") == told(sentence, "en")]
-    assert untold == [], "add these to ui/text/sentences.ko.json"
+def test_every_sentence_speaks_korean():
+    korean = words("sentences.ko.json")
+    assert sorted(template for template in templates() if template not in korean) == []
 
 
-def raised_sentences() -> list[str]:
-    """The sentence of every `EngineError(...)`, its blanks filled with something."""
-    found = []
-    for place in SPEAKING:
-        path = ROOT / place
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+def test_every_translation_is_of_a_sentence():
+    assert sorted(set(words("sentences.ko.json")) - templates()) == []
+
+
+def templates() -> set[str]:
+    """The template of every `EngineError(…)` and `Sentence(…)` in the program; a sentence is a constant at each."""
+    found = set(REASONS.values())
+    for floor in ("engines", "studio", "ui"):
+        for file in sorted((ROOT / floor).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "EngineError" and node.args:
-                    found.append(sample(node.args[0]))
-    return [sentence for sentence in found if re.search("[a-z]", sentence)]  # not what only joins others
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("EngineError", "Sentence"):
+                    found |= constants(node.args[0], f"{file.relative_to(ROOT)}:{node.lineno}")
+    return {template for template in found if re.search("[A-Za-z]{2}", BRACES.sub("", template))}
 
 
-def sample(node: ast.expr) -> str:
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in node.values)
-    return ""
+def constants(template: ast.expr, place: str) -> set[str]:
+    if isinstance(template, ast.IfExp):
+        return constants(template.body, place) | constants(template.orelse, place)
+    if isinstance(template, ast.Constant):
+        return {template.value}
+    assert isinstance(template, ast.Name | ast.Attribute | ast.Call | ast.Starred), f"{place}: write a template"
+    return set()
 
 
 def test_blanks_of_sentences_are_filled():
@@ -171,18 +168,27 @@ def test_the_switch_goes_before_the_browser(cookies, accepts, wanted):
 
 
 def test_sentences_keep_their_names_and_numbers(text):
-    korean = text.sentence("Setting 'num_strokes': should be less than or equal to 2048 (got 9999).", "ko")
-    assert korean == "설정 '획': 2048 이하여야 합니다 (받은 값: 9999)."
-    english = text.sentence("Setting 'num_strokes' needs a number.", "en")
-    assert english == "Setting 'Strokes' needs a number."
+    error = EngineError(
+        "Setting '{name}' has to be at most {le:g} (got {value}).", name="num_strokes", le=2048, value="9999"
+    )
+    assert text.sentence(error, "en") == "Setting 'Strokes' has to be at most 2048 (got 9999)."
+    assert text.sentence(error, "ko") == "설정 '획'은 2048 이하여야 합니다 (받은 값: 9999)."
+    assert text.sentence("Setting 'num_strokes' needs a number.", "en") == "Setting 'Strokes' needs a number."
+
+
+def test_a_sentence_in_a_sentence_is_translated(text):
+    inner = Sentence("'{text}' is not a colour; write it like #ff8800.", text="rot")
+    outer = EngineError("Setting '{name}': {reason}", name="background", reason=EngineError(inner))
+    assert text.sentence(outer, "ko") == "설정 '배경': 'rot'은(는) 색이 아닙니다. #ff8800처럼 쓰세요."
 
 
 @pytest.mark.parametrize(
     ("name", "wanted"),
-    [("prompt", "설정 '프롬프트'가 비어"), ("ink", "설정 '잉크'가 비어"), ("background", "설정 '배경'이 비어")],
+    [("prompt", "설정 '프롬프트'가 비어"), ("palette", "설정 '팔레트'"), ("background", "설정 '배경'이 비어")],
 )
 def test_korean_particles_follow_their_word(text, name, wanted):
-    assert text.sentence(f"Setting '{name}' is empty; type what to draw.", "ko").startswith(wanted)
+    empty = EngineError("Setting '{name}' is empty; type what to draw.", name=name)
+    assert text.sentence(empty, "ko").startswith(wanted)
 
 
 def test_an_unknown_sentence_stays_english(text):

@@ -123,7 +123,7 @@ class LiveCanvas(gr.HTML):
         return self._context.studio.get(str(asked.get("run", "")))
 
     def _error(self, error: EngineError, language: str) -> dict[str, Any]:
-        return {"error": self._context.text.sentence(str(error), language)}
+        return {"error": self._context.text.sentence(error, language)}
 
     def _answer(self, run: Run, last: Any, before: Any, language: str) -> dict[str, Any]:
         latest, steps = run.latest, max(run.steps, 1)

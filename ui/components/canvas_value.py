@@ -26,7 +26,7 @@ def showing(run: Run) -> dict[str, Any]:
 def refusal(context: Context, error: EngineError, canvas: Any, request: gr.Request) -> dict[str, Any]:
     """The canvas goes on as it was, and says the sentence: canvas.js shows it as a toast and beside the picture."""
     value = canvas if isinstance(canvas, dict) else {"run": None}
-    return {**value, "notice": context.text.sentence(str(error), language_of(request)), "nonce": next(_nonce)}
+    return {**value, "notice": context.text.sentence(error, language_of(request)), "nonce": next(_nonce)}
 
 
 def run_of(canvas: Any) -> str | None:

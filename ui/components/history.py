@@ -65,7 +65,7 @@ class History(gr.HTML):
         try:
             self._context.studio.delete(str(asked.get("run", "")))
         except EngineError as error:
-            return {"error": self._context.text.sentence(str(error), _language(asked))}
+            return {"error": self._context.text.sentence(error, _language(asked))}
         return {}
 
     # ------------------------------------------------------------------ cards
