@@ -21,8 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         # What comes in by upload, and what Gradio caches, goes when the studio closes.
         os.environ["GRADIO_TEMP_DIR"] = scratch
         tempfile.tempdir = scratch
-        serve(options)
-    return 0
+        return serve(options)
 
 
 def read(arguments: list[str] | None) -> argparse.Namespace:
@@ -48,12 +47,18 @@ def _name_and_password(text: str) -> tuple[str, str]:
     return name, password
 
 
-def serve(options: argparse.Namespace) -> None:
+def serve(options: argparse.Namespace) -> int:
+    """Serve the page until Ctrl+C; the exit code, 1 when the outputs folder cannot be used."""
     # Imported here, so that --help and a wrong option answer at once.
+    from engines.base import EngineError
     from studio import Studio
     from ui import page
 
-    studio = Studio(options.outputs, device=options.device)
+    try:
+        studio = Studio(options.outputs, device=options.device)
+    except EngineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if options.listen:
         print("Other machines can reach this page. Logins are not slowed down: keep it off the open internet.")
     try:
@@ -68,6 +73,7 @@ def serve(options: argparse.Namespace) -> None:
             prevent_thread_lock=True,
             quiet=True,
         )
+        studio.announce(address)
         print(f"Atelier is open at {address}  (Ctrl+C closes it)", flush=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # being ended is like Ctrl+C: save first
         threading.Thread(target=warm_up, args=(options.device,), daemon=True).start()
@@ -76,6 +82,7 @@ def serve(options: argparse.Namespace) -> None:
         print("Saving what is being drawn …")
     finally:
         studio.shutdown()
+    return 0
 
 
 def warm_up(device: str) -> None:

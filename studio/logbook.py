@@ -6,14 +6,14 @@ states on the way.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engines.base import EngineSettings, LiveSettings
 from studio.checkpoints import Checkpoints
-from studio.record import Changes, Record, RunState, absolute_inputs, relative_inputs
+from studio.inputs import absolute_inputs, check_inputs, copy_folder, relative_inputs
+from studio.record import Changes, Record, RunState
 from studio.timeline import LossHistory, Timeline
 
 __all__ = ["Logbook", "difference"]
@@ -31,6 +31,7 @@ class Logbook:
         self._record = record
         self.settings = settings_class.parse(self._absolute(settings_class, record.settings))
         self.changes: Changes = [(step, self._absolute(settings_class, change)) for step, change in record.changes]
+        self._pending = self._absolute(settings_class, record.pending)
         self.plan = {step: self._absolute(settings_class, change) for step, change in record.plan}
         self.losses = LossHistory([_row(entry) for entry in record.steps])
         self.timeline = Timeline(folder / "timeline")
@@ -42,9 +43,8 @@ class Logbook:
     def last_settings(self) -> LiveSettings:
         """The live settings as they were when the record was written, whether obeyed already or not."""
         live = LiveSettings(self.settings)
-        for _, change in self.changes:
+        for change in [*(change for _, change in self.changes), self._pending]:
             live.update(**change)
-        live.update(**self._absolute(type(self.settings), self._record.pending))
         return live
 
     def settings_at(self, step: int) -> EngineSettings:
@@ -54,6 +54,14 @@ class Logbook:
             if when < step:
                 settings = settings.replace(**change)
         return settings
+
+    def check_inputs(self) -> None:
+        """Raise `EngineError` when something that is not a file stands where an input was."""
+        settings = self.settings
+        check_inputs(settings)
+        for _, change in self.changes:
+            settings = settings.replace(**change)
+            check_inputs(settings)
 
     def drop_after(self, step: int) -> None:
         """Forget what came after `step`."""
@@ -81,9 +89,7 @@ class Logbook:
 
         record: of this run, now.
         """
-        inputs = self.folder / "inputs"
-        if inputs.is_dir():
-            shutil.copytree(inputs, folder / "inputs")
+        copy_folder(self.folder / "inputs", folder / "inputs")
         self.checkpoints.copy_nearest(step, folder / "checkpoints")
         self.timeline.copy_until(step, folder / "timeline")
         steps = [row for row in record.steps if row["step"] <= step]

@@ -5,7 +5,7 @@ Everything is made from the newest frame and the recorded pictures, so a run can
 
 from __future__ import annotations
 
-import io
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -18,13 +18,17 @@ from PIL import Image
 from engines.base import EngineError, Frame
 from engines.export import write_animation, write_png, write_video
 from engines.files import replacing, write_text
-from studio.record import without_inputs
+from engines.saved_files import decoded, is_file, read_picture, remove, steps_in
+from studio.inputs import relative_inputs, without_inputs
+from studio.record import write_settings
 
 if TYPE_CHECKING:
     from engines.vector import Scene
     from studio.run import Run
 
 __all__ = ["KINDS", "export", "forget", "recorded_frame", "saved_frame", "write_final", "write_timelapse"]
+
+log = logging.getLogger(__name__)
 
 TIMELAPSE_SECONDS = 10
 GIF_LIMIT = (120, 480)
@@ -64,9 +68,8 @@ def write_timelapse(run: Run, abandoned: Callable[[], bool]) -> None:
 
 def forget(folder: Path) -> None:
     """Remove what was made of a run that now goes on: it shows a moment that is no longer the last."""
-    for name in ("final.png", "final.svg", "state.safetensors", "timelapse.mp4"):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "exports", ignore_errors=True)
+    for name in ("final.png", "final.svg", "state.safetensors", "timelapse.mp4", "exports"):
+        remove(folder / name)
 
 
 def saved_frame(folder: Path, step: int, steps: int, background: Sequence[float] | None) -> Frame | None:
@@ -74,26 +77,39 @@ def saved_frame(folder: Path, step: int, steps: int, background: Sequence[float]
 
     background: behind the drawing, RGB in [0, 1].
     """
-    final, drawing = folder / "final.png", folder / "final.svg"
-    if final.is_file():
-        scene = None
-        if drawing.is_file():
-            from engines.vector import load_svg  # here, not above: the page must not wait for torch
+    final = folder / "final.png"
+    if not is_file(final):
+        return recorded_frame(folder, step, steps)
+    try:
+        image = read_picture(final)
+    except EngineError as error:
+        log.warning("%s: the last recorded picture is shown, because %s", folder.name, error)
+        return recorded_frame(folder, step, steps)
+    background = tuple(background) if background else None
+    return Frame(step, steps, lambda: image, scene=_saved_scene(folder / "final.svg"), background=background)
 
-            with suppress(EngineError):  # somebody else's file of that name
-                scene = load_svg(drawing)
-        background = tuple(background) if background else None
-        return Frame(step, steps, lambda: _decoded(final.read_bytes()), scene=scene, background=background)
-    return recorded_frame(folder, step, steps)
+
+def _saved_scene(path: Path) -> Scene | None:
+    """The drawing in an SVG of this or any other program; None when there is none that can be read."""
+    if not is_file(path):
+        return None
+    from engines.vector import load_svg  # here, not above: the page must not wait for torch
+
+    try:
+        return load_svg(path)
+    except Exception as error:  # a damaged file may fail anywhere
+        log.warning("the drawing '%s' is left out: %s", path.name, error)
+        return None
 
 
 def recorded_frame(folder: Path, step: int, steps: int) -> Frame | None:
-    """The last picture that was recorded until `step`."""
-    recorded = [path for path in (folder / "timeline").glob("[0-9]*.jpg") if int(path.stem) <= step]
-    if not recorded:
-        return None
-    newest = max(recorded)
-    return Frame(step, steps, lambda: _decoded(newest.read_bytes()))
+    """The last readable picture that was recorded until `step`."""
+    for recorded in reversed(steps_in(folder / "timeline", ".jpg")):
+        if recorded <= step:
+            with suppress(EngineError):
+                image = read_picture(folder / "timeline" / f"{recorded:08d}.jpg")
+                return Frame(step, steps, lambda image=image: image)
+    return None
 
 
 # ---------------------------------------------------------------------------------------------- exports
@@ -108,12 +124,13 @@ def export(run: Run, kind: str, embed_settings: bool) -> Path:
     try:
         path.parent.mkdir(exist_ok=True)
         write(run, path, embed_settings)
-    except FileNotFoundError:  # `forget` was faster
-        raise EngineError("The run went on while its export was made; export it again.") from None
     except OSError as error:
-        raise EngineError(
-            f"The export could not be written ({error.strerror}); free some disk space and retry."
-        ) from None
+        if not run.folder.is_dir():
+            raise EngineError("There is no such run; it may have been deleted.") from None
+        if isinstance(error, FileNotFoundError):  # `forget` was faster
+            raise EngineError("The run went on while its export was made; export it again.") from None
+        reason = error.strerror or type(error).__name__
+        raise EngineError(f"The export could not be written ({reason}); free some disk space and retry.") from None
     return path
 
 
@@ -148,40 +165,52 @@ def _strokes_mp4(run: Run, path: Path, _embed: bool) -> None:
     scene = _scene(frame)
     from engines.replay import stroke_frames
 
-    if not path.exists():
+    if not path.is_file():
         write_video(stroke_frames(scene, frame.background or (1.0, 1.0, 1.0)), path)
 
 
 def _mp4(run: Run, path: Path, _embed: bool) -> None:
     timelapse = run.folder / "timelapse.mp4"
-    if timelapse.is_file():
+    if is_file(timelapse):
         _copy(timelapse, path)
-    elif not path.exists():
+    elif not path.is_file():
         write_video(_recorded(run), path, _fps(run))
 
 
 def _gif(run: Run, path: Path, _embed: bool) -> None:
-    if not path.exists():
+    if not path.is_file():
         write_animation(_small(run, *GIF_LIMIT), path, _fps(run, GIF_LIMIT[0]))
 
 
 def _webp(run: Run, path: Path, _embed: bool) -> None:
-    if not path.exists():
+    if not path.is_file():
         write_animation(_small(run, *WEBP_LIMIT), path, _fps(run, WEBP_LIMIT[0]))
 
 
 def _state(run: Run, path: Path, _embed: bool) -> None:
-    _copy(_saved_state(run), path)
+    from engines.state_file import load_state
+
+    saved = _saved_state(run)
+    load_state(saved)  # a damaged one is not handed out
+    _copy(saved, path)
 
 
 def _model(run: Run, path: Path, _embed: bool) -> None:
     from engines.state_file import load_state
 
-    run.engine.write_model(load_state(_saved_state(run)), path)
+    state = load_state(_saved_state(run))
+    try:
+        run.engine.write_model(state, path)
+    except (EngineError, OSError):
+        raise
+    except Exception as error:  # a damaged state may fail anywhere
+        log.warning("%s: no model in the saved state: %r", run.folder.name, error)
+        raise EngineError("The saved state of this run is damaged; go back to an earlier step.") from None
 
 
 def _settings(run: Run, path: Path, _embed: bool) -> None:
-    _copy(run.folder / "settings.json", path)
+    settings = run.settings
+    write_settings(path, run.method, run.models, relative_inputs(type(settings), settings.model_dump()))
 
 
 KINDS: dict[str, tuple[str, Callable[[Run, Path, bool], None]]] = {
@@ -253,33 +282,36 @@ def _recorded(run: Run) -> Iterator[np.ndarray]:
     frame = _frame(run)
     for step in run.timeline:
         if step < frame.step:
-            yield _decoded(run.picture_at(step))
+            try:
+                yield decoded(run.picture_at(step))
+            except EngineError as error:
+                log.warning("%s: a picture is left out of the time-lapse: %s", run.folder.name, error)
     yield frame.image
 
 
-def _small(run: Run, limit: int, longest_side: int) -> list[np.ndarray]:
-    images = list(_recorded_steps(run, limit))
-    scale = min(1.0, longest_side / max(images[-1].shape[:2]))
-    height, width = (max(1, round(side * scale)) for side in images[-1].shape[:2])
-    return [np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)) for image in images]
+def _small(run: Run, limit: int, longest_side: int) -> Iterator[np.ndarray]:
+    last = _frame(run).image
+    scale = min(1.0, longest_side / max(last.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in last.shape[:2])
+    for image in _recorded_steps(run, limit):
+        yield np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def _recorded_steps(run: Run, limit: int) -> Iterator[np.ndarray]:
     """At most about `limit` pictures of the time-lapse, evenly spread, always with the last."""
-    total = len(run.timeline)
-    every = -(-total // limit)
+    every = max(1, -(-len(run.timeline) // limit))
+    last = None
     for index, image in enumerate(_recorded(run)):
-        if (total - 1 - index) % every == 0:
+        last = image
+        if index % every == 0:
             yield image
+            last = None
+    if last is not None:
+        yield last
 
 
 def _fps(run: Run, limit: int = 300) -> int:
     return min(25, max(8, min(len(run.timeline), limit) // TIMELAPSE_SECONDS))
-
-
-def _decoded(data: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -18,16 +18,20 @@ from pathlib import Path
 from typing import Any
 
 from engines.base import Engine, EngineError, EngineSettings, Frame, LiveSettings
+from engines.saved_files import decoded
 from studio import results
 from studio.executor import LocalExecutor
+from studio.inputs import copy_inputs
 from studio.lane import Lane
 from studio.logbook import Logbook, difference
 from studio.published import Published
-from studio.record import Changes, Record, RunState, copy_inputs
+from studio.record import Changes, Record, RunState
 
 __all__ = ["Run"]
 
 log = logging.getLogger(__name__)
+
+FOLDER_IS_GONE = "The folder of this run was deleted while it was in use; start the run again."
 
 CHECKPOINT_SECONDS = 3.0
 """A killed process loses at most this, the step it was in, and the time of one write."""
@@ -173,7 +177,9 @@ class Run:
         latest = self._latest
         if latest.frame is not None and step >= latest.frame.step:
             return latest.jpeg
-        return self.log.timeline.picture_at(step)
+        jpeg = self.log.timeline.picture_at(step)
+        decoded(jpeg)  # a damaged one is refused
+        return jpeg
 
     def moment(self, step: int, **changes: Any) -> LiveSettings:
         """The live settings after `step` with some changed; `EngineError` when a step, a name or a value is refused."""
@@ -389,6 +395,7 @@ class Run:
 
     def _replayed(self, executor: LocalExecutor, target: int) -> Frame | None:
         """The frame of step `target`, made again from the checkpoint before it. None when the run is to stop."""
+        self.log.check_inputs()
         start, state = self.log.checkpoints.nearest(target) or (0, None)
         self._checkpointed = start if state is not None else None
         self._obeyed = self.settings_at(start)
@@ -490,6 +497,8 @@ class Run:
 
     def _save(self, executor: LocalExecutor) -> None:
         """A checkpoint of where the engine stands. The record first: a checkpoint needs the changes that led to it."""
+        if not self.folder.is_dir():
+            raise EngineError(FOLDER_IS_GONE)
         self._write_record()
         if not self._reopen and self._checkpointed != self.step:
             began = time.monotonic()
@@ -519,9 +528,12 @@ class Run:
             save()
             self._notices.pop(what, None)
         except Exception as error:
+            if not self.folder.is_dir():
+                self._notices[what] = FOLDER_IS_GONE
+                return
             if what not in self._notices:  # not at every step again
                 log.exception("%s: %s could not be saved", self.folder.name, what)
-            reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+            reason = getattr(error, "strerror", None) or type(error).__name__
             self._notices[what] = f"The {what} could not be saved ({reason}); make room on the disk, or see the log."
 
 

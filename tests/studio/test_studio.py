@@ -16,6 +16,7 @@ from engines.base import EngineError
 from studio import RunState
 from studio import run as run_module
 from studio import studio as studio_module
+from studio.outputs_lock import LOCK_NAME
 from tests.fake_engine import FakeEngine
 
 ROOT = Path(__file__).parents[2]
@@ -395,7 +396,7 @@ def test_delete_removes_the_folder_and_nothing_else(studio, finish):
     with pytest.raises(EngineError, match="no such run"):
         studio.get(drop.id)
     studio.delete(keep.id)
-    assert list(studio.outputs.iterdir()) == []
+    assert [path.name for path in studio.outputs.iterdir()] == [LOCK_NAME]
 
 
 def test_delete_stops_a_running_run_first(studio, until, finish):
