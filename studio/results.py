@@ -46,7 +46,7 @@ def write_final(run: Run) -> None:
     write_png(frame.image, run.folder / "final.png", metadata)
     if frame.scene is not None:
         _write_svg(frame, run.folder / "final.svg", metadata)
-    newest = run.log.checkpoints.newest()
+    newest = run.history.checkpoints.newest()
     if newest is not None:
         _copy(newest, run.folder / "state.safetensors")
 

@@ -20,12 +20,12 @@ from typing import Any
 from engines.base import Engine, EngineError, EngineSettings, Frame, LiveSettings
 from engines.saved_files import decoded
 from studio import results
+from studio.device_queue import DeviceQueue
 from studio.executor import LocalExecutor
 from studio.inputs import copy_inputs
-from studio.lane import Lane
-from studio.logbook import Logbook, difference
 from studio.published import Published
 from studio.record import Changes, Record, RunState
+from studio.run_history import RunHistory, difference
 
 __all__ = ["Run"]
 
@@ -71,7 +71,7 @@ class Run:
         record: Record,
         engine: type[Engine],
         make_executor: Callable[[], LocalExecutor],
-        lane: Lane,
+        queue: DeviceQueue,
         embeds_settings: Callable[[], bool],
     ):
         self.id = record.id
@@ -84,8 +84,8 @@ class Run:
         """Whether files that are made of this run carry its settings, unless somebody says so."""
 
         self.engine = engine
-        self.log = Logbook(folder, record, engine.Settings)
-        self.live: LiveSettings = self.log.last_settings()
+        self.history = RunHistory(folder, record, engine.Settings)
+        self.live: LiveSettings = self.history.last_settings()
         self.state = record.state
         self._complaint = record.message
         self._notices: dict[str, str] = {}  # what cannot be saved just now → what a person can do
@@ -96,7 +96,7 @@ class Run:
         self._latest = Published(results.saved_frame(folder, self.step, self.steps, record.background), 1)
 
         self._make_executor = make_executor
-        self._lane = lane
+        self._queue = queue
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._goal = _Goal.PAUSE
@@ -116,16 +116,16 @@ class Run:
     @property
     def settings(self) -> EngineSettings:
         """What the run started from."""
-        return self.log.settings
+        return self.history.settings
 
     @property
     def changes(self) -> Changes:
         """Every change of a live setting that took effect, with the number of steps done before it did."""
-        return self.log.changes
+        return self.history.changes
 
     def settings_at(self, step: int) -> EngineSettings:
         """The settings that made the picture after `step`."""
-        return self.log.settings_at(step)
+        return self.history.settings_at(step)
 
     @property
     def latest(self) -> Published:
@@ -150,25 +150,25 @@ class Run:
     @property
     def queue_position(self) -> int:
         """How many runs are before this one; 0 when it has the device or does not want it."""
-        return self._lane.position(self)
+        return self._queue.position(self)
 
     @property
     def estimate_seconds(self) -> float | None:
         """Until it starts for a queued run, until it is done for a running one; None when that cannot be told."""
-        return self._lane.estimate(self) if self.state is RunState.QUEUED else self.seconds_left()
+        return self._queue.estimate(self) if self.state is RunState.QUEUED else self.seconds_left()
 
     def seconds_left(self) -> float | None:
-        speed = self.steps_per_second or self._lane.speeds.get(self.method)
+        speed = self.steps_per_second or self._queue.speeds.get(self.method)
         return (self.steps - self.step) / speed if speed and self.steps else None
 
     @property
     def losses(self) -> list[tuple[int, dict[str, float]]]:
-        return [(step, losses) for step, _, losses in self.log.losses.rows]
+        return [(step, losses) for step, _, losses in self.history.losses.rows]
 
     @property
     def timeline(self) -> list[int]:
         """The steps that `picture_at` can show, in order."""
-        recorded = self.log.timeline.steps()
+        recorded = self.history.timeline.steps()
         frame = self._latest.frame
         return recorded if frame is None or frame.step in recorded else [*recorded, frame.step]
 
@@ -177,7 +177,7 @@ class Run:
         latest = self._latest
         if latest.frame is not None and step >= latest.frame.step:
             return latest.jpeg
-        jpeg = self.log.timeline.picture_at(step)
+        jpeg = self.history.timeline.picture_at(step)
         decoded(jpeg)  # a damaged one is refused
         return jpeg
 
@@ -255,15 +255,15 @@ class Run:
             self._save_asked = self._thread is not None
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._save_asked or self._thread is None, SAVE_PATIENCE)
-        return self.log.checkpoints.newest()
+        return self.history.checkpoints.newest()
 
     def fork(self, step: int, folder: Path) -> Record:
         """Put into `folder` what a run needs to start from `step` of this one; its record, but for an id of its own."""
         with self._changed:
-            return self.log.fork(step, self._record(), folder)
+            return self.history.fork(step, self._record(), folder)
 
     def wake(self) -> None:
-        """The lane calls this when the device may be free."""
+        """The device queue calls this when the device may be free."""
         with self._changed:
             self._changed.notify_all()
 
@@ -276,7 +276,7 @@ class Run:
         if self._thread is None:
             if self.state.at_rest:
                 self._set_state(RunState.QUEUED)
-            self._lane.join(self)  # in the order of the commands, which that of the threads need not be
+            self._queue.join(self)  # in the order of the commands, which that of the threads need not be
             name = f"run {self.method} {self.folder.name}"
             self._thread = threading.Thread(target=self._work, name=name, daemon=True)
             self._thread.start()
@@ -297,7 +297,7 @@ class Run:
                 state, message = RunState.FAILED, _sentence(error)
             self._keep_only_the_picture()
             executor.close()
-            self._lane.leave(self)
+            self._queue.leave(self)
             self._come_to_rest(state, message)
             with self._changed:
                 if not self._unseen:
@@ -334,7 +334,7 @@ class Run:
             return _Order.PAUSE
         if self._is_settled():
             return _Order.REST
-        if not self._lane.has(self):
+        if not self._queue.has(self):
             return _Order.QUEUE
         return _Order.OPEN if self._reopen else _Order.ADVANCE
 
@@ -347,7 +347,7 @@ class Run:
 
     def _hold(self, executor: LocalExecutor, order: _Order, state: RunState) -> None:
         """The device is given back until there is another order."""
-        self._lane.leave(self)
+        self._queue.leave(self)
         with self._changed:
             self._set_state(state)
             while self._order() is order:
@@ -359,7 +359,7 @@ class Run:
                     self._save(executor)
 
     def _queue_up(self, executor: LocalExecutor) -> None:
-        self._lane.join(self)
+        self._queue.join(self)
         with self._changed:
             while self._order() is _Order.QUEUE:
                 self._set_state(RunState.QUEUED)
@@ -383,10 +383,10 @@ class Run:
                 self._show(shown)
         if frame is None:
             return
-        self.log.models, self.log.device = executor.used_models(), executor.device()
+        self.history.models, self.history.device = executor.used_models(), executor.device()
         self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
         with self._changed:
-            self.log.drop_after(target)
+            self.history.drop_after(target)
             results.forget(self.folder)
             self._reopen = self._rewind_to != asked  # somebody may have changed their mind meanwhile
             if not self._reopen:
@@ -395,8 +395,8 @@ class Run:
 
     def _replayed(self, executor: LocalExecutor, target: int) -> Frame | None:
         """The frame of step `target`, made again from the checkpoint before it. None when the run is to stop."""
-        self.log.check_inputs()
-        start, state = self.log.checkpoints.nearest(target) or (0, None)
+        self.history.check_inputs()
+        start, state = self.history.checkpoints.nearest(target) or (0, None)
         self._checkpointed = start if state is not None else None
         self._obeyed = self.settings_at(start)
         changes = {when: change for when, change in self.changes if when < target}
@@ -427,7 +427,7 @@ class Run:
             return False
         with self._changed:
             self._singles = max(0, self._singles - 1)
-        self.log.losses.record(frame.step, time.monotonic() - began, frame.losses)
+        self.history.losses.record(frame.step, time.monotonic() - began, frame.losses)
         self._publish(frame)
         if self._save_asked or time.monotonic() >= self._next_checkpoint:
             self._save(executor)
@@ -454,7 +454,7 @@ class Run:
         """Leave the files of the run as a person wants to find them."""
         stands = not self._reopen and self._latest.frame is not None  # the newest frame is that of the newest step
         if stands:
-            self._try_to_save("time-lapse", lambda: self.log.timeline.record(self.step, self._latest.jpeg))
+            self._try_to_save("time-lapse", lambda: self.history.timeline.record(self.step, self._latest.jpeg))
             self._try_to_save("final picture", lambda: results.write_final(self))
         with self._changed:
             self._singles = 0
@@ -479,19 +479,19 @@ class Run:
     def _publish(self, frame: Frame) -> None:
         with self._changed:
             self.step, self.steps = frame.step, frame.steps
-            self.live.update(**self.log.plan.get(frame.step, {}))
+            self.live.update(**self.history.plan.get(frame.step, {}))
             self._show(frame)
         began = time.monotonic()
-        if self.log.timeline.wants(frame.step, frame.steps) and began >= self._next_picture:
-            self._try_to_save("time-lapse", lambda: self.log.timeline.record(frame.step, self._latest.jpeg))
+        if self.history.timeline.wants(frame.step, frame.steps) and began >= self._next_picture:
+            self._try_to_save("time-lapse", lambda: self.history.timeline.record(frame.step, self._latest.jpeg))
             now = time.monotonic()
             self._next_picture = now + (now - began) / TIMELAPSE_SHARE
 
     def _measure(self, seconds: float) -> None:
-        self.log.seconds += seconds
+        self.history.seconds += seconds
         self._pace = 0.85 * self._pace + 0.15 * seconds if self._pace else seconds
         self.steps_per_second = 1 / max(self._pace, 1e-6)
-        self._lane.speeds[self.method] = self.steps_per_second
+        self._queue.speeds[self.method] = self.steps_per_second
 
     # ------------------------------------------------------------------------------------------ saving
 
@@ -503,7 +503,7 @@ class Run:
         if not self._reopen and self._checkpointed != self.step:
             began = time.monotonic()
             state = executor.state_dict()
-            self._try_to_save("checkpoint", lambda: self.log.checkpoints.save(self.step, state))
+            self._try_to_save("checkpoint", lambda: self.history.checkpoints.save(self.step, state))
             now = time.monotonic()
             self._checkpointed = self.step
             self._next_checkpoint = now + max(CHECKPOINT_SECONDS, (now - began) / CHECKPOINT_SHARE)
@@ -520,7 +520,7 @@ class Run:
             frame = self._latest.frame
             background = list(frame.background) if frame is not None and frame.background else None
             now = {"state": self.state, "message": self.message, "total": self.steps, "background": background}
-            return self.log.record(self.step, self.live, **now)
+            return self.history.record(self.step, self.live, **now)
 
     def _try_to_save(self, what: str, save: Callable[[], None]) -> None:
         """Call `save`. A full disk or a picture that cannot be written is told, and does not end the run."""

@@ -18,9 +18,9 @@ from weakref import WeakValueDictionary
 from engines import ENGINES
 from engines.base import Engine, EngineError, EngineSettings, LiveSettings
 from engines.export import read_embedded
+from studio.device_queue import DeviceQueue
 from studio.executor import LocalExecutor
 from studio.inputs import copy_inputs, relative_inputs
-from studio.lane import Lane
 from studio.outputs_lock import OutputsLock
 from studio.record import Record, RunState, create_folder, title_of, write_settings
 from studio.run import Run
@@ -79,7 +79,7 @@ class Studio:
         self.embed_settings = embed_settings
         self._engines = engines
         self._open_models = open_models or _open_models
-        self._lane = Lane()
+        self._queue = DeviceQueue()
         self._lock = threading.RLock()
         self._runs: OrderedDict[str, Run] = OrderedDict()  # those that are kept, the most recently used last
         self._known: WeakValueDictionary[str, Run] = WeakValueDictionary()  # and those that somebody else still holds
@@ -261,7 +261,7 @@ class Studio:
         def make_executor() -> LocalExecutor:
             return LocalExecutor(engine_class, lambda: self._open_models(record.choice, self.device))
 
-        run = Run(folder, record, engine_class, make_executor, self._lane, lambda: self.embed_settings)
+        run = Run(folder, record, engine_class, make_executor, self._queue, lambda: self.embed_settings)
         self._known[run.id] = run
         return run
 

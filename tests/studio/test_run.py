@@ -70,13 +70,13 @@ def test_pause_holds_and_resume_goes_on(studio, until, finish):
     assert np.array_equal(run.latest.frame.image, reference({"num_steps": 60}))
 
 
-def test_pause_gives_the_lane_back(studio, until):
+def test_pause_gives_the_device_back(studio, until):
     first = studio.start("fake", {"num_steps": 5000, "step_seconds": SLOW})
     second = studio.start("fake", {"num_steps": 5000, "step_seconds": SLOW})
     until(first, lambda: first.step >= 2)
     first.pause()
     until(second, lambda: second.step >= 2)
-    until(first, PAUSED)  # the lane is free a moment before
+    until(first, PAUSED)  # the device is free a moment before
     first.resume()
     until(first, QUEUED)
     assert first.queue_position == 1
@@ -133,7 +133,7 @@ def test_rests_until_a_setting_changes(studio, until):
     assert run.changes == [(0, {"pen_width": 5.0})]
 
 
-def test_resting_run_gives_the_lane_back(studio, until, finish):
+def test_resting_run_gives_the_device_back(studio, until, finish):
     resting = studio.start("fake-view", {})
     until(resting, RunState.RESTING)
     other = finish(studio.start("fake", {"num_steps": 3}))
@@ -493,7 +493,7 @@ def test_failed_run_goes_on_when_the_cause_is_mended(studio, finish):
     assert np.array_equal(run.latest.frame.image, reference({"num_steps": 30}))
 
 
-def test_failure_frees_the_lane(studio, finish):
+def test_failure_frees_the_device(studio, finish):
     failing = studio.start("fake", {"num_steps": 30, "fail_at": 1, "failure": "crash"})
     after = studio.start("fake", {"num_steps": 3})
     assert finish(failing).state is FAILED

@@ -429,7 +429,7 @@ def test_damaged_checkpoint_is_passed_over(studio, open_studio, until, finish, m
     monkeypatch.setattr(run_module, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(run_module, "CHECKPOINT_SHARE", 1e9)
     run = finish(studio.start("fake", {"num_steps": 30, "step_seconds": 0.002}))
-    newest = run.log.checkpoints.newest()
+    newest = run.history.checkpoints.newest()
     newest.write_bytes(newest.read_bytes()[:50])
     again = open_studio().get(run.id)
     again.rewind(29)

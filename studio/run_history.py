@@ -1,7 +1,7 @@
-"""What a run remembers of itself: all that outlives the process.
+"""The part of a run that outlives the process.
 
-The settings it started from and every change of them, with which any moment can be made again; losses, pictures and
-states on the way.
+The settings it started from and every change of them, from which any step can be computed again; losses, pictures and
+saved states on the way.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from studio.inputs import absolute_inputs, check_inputs, copy_folder, relative_i
 from studio.record import Changes, Record, RunState
 from studio.timeline import LossHistory, Timeline
 
-__all__ = ["Logbook", "difference"]
+__all__ = ["RunHistory", "difference"]
 
 
-class Logbook:
-    """Kept by one run, under its lock.
+class RunHistory:
+    """Owned by one run and used under its lock.
 
-    settings: what the run started from. changes: every change of a live setting that took effect, with the number of
-    steps done before it did. plan: changes to be made when their step comes.
+    settings: those the run started from. changes: every change of a live setting that took effect, with the number of
+    steps done before it did. plan: step → changes to make after it. `EngineError` when a setting is not valid any more.
     """
 
     def __init__(self, folder: Path, record: Record, settings_class: type[EngineSettings]):
@@ -41,7 +41,7 @@ class Logbook:
         self.device = record.device
 
     def last_settings(self) -> LiveSettings:
-        """The live settings as they were when the record was written, whether obeyed already or not."""
+        """The live settings at the time of the record, those that wait for the next step included."""
         live = LiveSettings(self.settings)
         for change in [*(change for _, change in self.changes), self._pending]:
             live.update(**change)
@@ -64,14 +64,14 @@ class Logbook:
             check_inputs(settings)
 
     def drop_after(self, step: int) -> None:
-        """Forget what came after `step`."""
+        """Remove changes, losses, pictures and states after `step`."""
         self.changes = [(when, change) for when, change in self.changes if when < step]
         self.losses.drop_after(step)
         self.timeline.drop_after(step)
         self.checkpoints.drop_after(step)
 
     def record(self, step: int, live: LiveSettings, **now: Any) -> Record:
-        """The record of this moment. now: the fields of `Record` that the run knows better."""
+        """The record after `step`. now: the fields of `Record` that only the run knows, such as its state."""
         return replace(
             self._record,
             step=step,
@@ -85,9 +85,9 @@ class Logbook:
         )
 
     def fork(self, step: int, record: Record, folder: Path) -> Record:
-        """Copy into `folder` what a run needs that starts from `step`; its record, but for an id of its own.
+        """Copy into `folder` what a branch from `step` needs. Returns its record, still with the id of this run.
 
-        record: of this run, now.
+        record: the present record of this run.
         """
         copy_folder(self.folder / "inputs", folder / "inputs")
         self.checkpoints.copy_nearest(step, folder / "checkpoints")
