@@ -1,6 +1,6 @@
-"""What a person takes home from a run: the files in its folder and the exports.
+"""The files made of a run: those in its folder, and exports.
 
-Everything is made from the newest frame and the recorded pictures, so a run can be exported while it goes on.
+All are made from the newest frame and the recorded pictures, so a run can be exported while it goes on.
 """
 
 from __future__ import annotations
@@ -9,24 +9,33 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from engines.base import EngineError, Frame
+from engines.base import Engine, EngineError, EngineSettings, Frame
 from engines.export import write_animation, write_png, write_video
 from engines.files import replacing, write_text
 from engines.saved_files import decoded, is_file, read_picture, remove, steps_in
 from studio.inputs import relative_inputs, without_inputs
-from studio.record import write_settings
+from studio.record import Changes, write_settings
 
 if TYPE_CHECKING:
     from engines.vector import Scene
-    from studio.run import Run
 
-__all__ = ["KINDS", "export", "forget", "recorded_frame", "saved_frame", "write_final", "write_timelapse"]
+__all__ = [
+    "KINDS",
+    "RunSnapshot",
+    "export",
+    "forget",
+    "recorded_frame",
+    "saved_frame",
+    "write_final",
+    "write_timelapse",
+]
 
 log = logging.getLogger(__name__)
 
@@ -36,22 +45,45 @@ GIF_LIMIT = (120, 480)
 WEBP_LIMIT = (150, 640)
 
 
+@dataclass(frozen=True)
+class RunSnapshot:
+    """A run at one moment, as far as its files need it.
+
+    models: "pocket" or "full". frame: the newest one, None before the first. timeline: the steps that have a picture.
+    picture_at: step → JPEG. settings: those the run started from. settings_at: step → the settings of its picture.
+    newest_state: → the newest checkpoint, None before the first.
+    """
+
+    folder: Path
+    method: str
+    models: str
+    engine: type[Engine]
+    step: int
+    frame: Frame | None
+    timeline: list[int]
+    picture_at: Callable[[int], bytes]
+    settings: EngineSettings
+    settings_at: Callable[[int], EngineSettings]
+    changes: Changes
+    newest_state: Callable[[], Path | None]
+
+
 # ---------------------------------------------------------------------------------------------- in the run's folder
 
 
-def write_final(run: Run) -> None:
+def write_final(run: RunSnapshot, embed_settings: bool) -> None:
     """final.png, final.svg for a drawing, state.safetensors: the run as it stands."""
     frame = _frame(run)
-    metadata = _metadata(run, frame) if run.embeds_settings() else None
+    metadata = _metadata(run, frame) if embed_settings else None
     write_png(frame.image, run.folder / "final.png", metadata)
     if frame.scene is not None:
         _write_svg(frame, run.folder / "final.svg", metadata)
-    newest = run.history.checkpoints.newest()
+    newest = run.newest_state()
     if newest is not None:
         _copy(newest, run.folder / "state.safetensors")
 
 
-def write_timelapse(run: Run, abandoned: Callable[[], bool]) -> None:
+def write_timelapse(run: RunSnapshot, abandoned: Callable[[], bool]) -> None:
     """timelapse.mp4, unless `abandoned` becomes true meanwhile (the run is wanted again)."""
 
     def frames() -> Iterator[np.ndarray]:
@@ -115,7 +147,7 @@ def recorded_frame(folder: Path, step: int, steps: int) -> Frame | None:
 # ---------------------------------------------------------------------------------------------- exports
 
 
-def export(run: Run, kind: str, embed_settings: bool) -> Path:
+def export(run: RunSnapshot, kind: str, embed_settings: bool) -> Path:
     """Write ``exports/<folder>-<step>…`` and return its path. `EngineError` when the run has nothing of that kind."""
     if kind not in KINDS:
         raise EngineError(f"There is no export '{kind}'; choose one of {', '.join(KINDS)}.")
@@ -134,25 +166,25 @@ def export(run: Run, kind: str, embed_settings: bool) -> Path:
     return path
 
 
-def _png(run: Run, path: Path, embed: bool) -> None:
+def _png(run: RunSnapshot, path: Path, embed: bool) -> None:
     frame = _frame(run)
     write_png(frame.image, path, _metadata(run, frame) if embed else None)
 
 
-def _svg(run: Run, path: Path, embed: bool) -> None:
+def _svg(run: RunSnapshot, path: Path, embed: bool) -> None:
     frame = _frame(run)
     _scene(frame)
     _write_svg(frame, path, _metadata(run, frame) if embed else None)
 
 
-def _plotter_svg(run: Run, path: Path, _embed: bool) -> None:
+def _plotter_svg(run: RunSnapshot, path: Path, _embed: bool) -> None:
     scene = _scene(_frame(run))
     from engines.plotter import format_plotter_svg
 
     write_text(path, format_plotter_svg(scene))
 
 
-def _replay_svg(run: Run, path: Path, _embed: bool) -> None:
+def _replay_svg(run: RunSnapshot, path: Path, _embed: bool) -> None:
     frame = _frame(run)
     scene = _scene(frame)
     from engines.replay import format_replay_svg
@@ -160,7 +192,7 @@ def _replay_svg(run: Run, path: Path, _embed: bool) -> None:
     write_text(path, format_replay_svg(scene, frame.background))
 
 
-def _strokes_mp4(run: Run, path: Path, _embed: bool) -> None:
+def _strokes_mp4(run: RunSnapshot, path: Path, _embed: bool) -> None:
     frame = _frame(run)
     scene = _scene(frame)
     from engines.replay import stroke_frames
@@ -169,7 +201,7 @@ def _strokes_mp4(run: Run, path: Path, _embed: bool) -> None:
         write_video(stroke_frames(scene, frame.background or (1.0, 1.0, 1.0)), path)
 
 
-def _mp4(run: Run, path: Path, _embed: bool) -> None:
+def _mp4(run: RunSnapshot, path: Path, _embed: bool) -> None:
     timelapse = run.folder / "timelapse.mp4"
     if is_file(timelapse):
         _copy(timelapse, path)
@@ -177,17 +209,17 @@ def _mp4(run: Run, path: Path, _embed: bool) -> None:
         write_video(_recorded(run), path, _fps(run))
 
 
-def _gif(run: Run, path: Path, _embed: bool) -> None:
+def _gif(run: RunSnapshot, path: Path, _embed: bool) -> None:
     if not path.is_file():
         write_animation(_small(run, *GIF_LIMIT), path, _fps(run, GIF_LIMIT[0]))
 
 
-def _webp(run: Run, path: Path, _embed: bool) -> None:
+def _webp(run: RunSnapshot, path: Path, _embed: bool) -> None:
     if not path.is_file():
         write_animation(_small(run, *WEBP_LIMIT), path, _fps(run, WEBP_LIMIT[0]))
 
 
-def _state(run: Run, path: Path, _embed: bool) -> None:
+def _state(run: RunSnapshot, path: Path, _embed: bool) -> None:
     from engines.state_file import load_state
 
     saved = _saved_state(run)
@@ -195,7 +227,7 @@ def _state(run: Run, path: Path, _embed: bool) -> None:
     _copy(saved, path)
 
 
-def _model(run: Run, path: Path, _embed: bool) -> None:
+def _model(run: RunSnapshot, path: Path, _embed: bool) -> None:
     from engines.state_file import load_state
 
     state = load_state(_saved_state(run))
@@ -208,12 +240,12 @@ def _model(run: Run, path: Path, _embed: bool) -> None:
         raise EngineError("The saved state of this run is damaged; go back to an earlier step.") from None
 
 
-def _settings(run: Run, path: Path, _embed: bool) -> None:
+def _settings(run: RunSnapshot, path: Path, _embed: bool) -> None:
     settings = run.settings
     write_settings(path, run.method, run.models, relative_inputs(type(settings), settings.model_dump()))
 
 
-KINDS: dict[str, tuple[str, Callable[[Run, Path, bool], None]]] = {
+KINDS: dict[str, tuple[str, Callable[[RunSnapshot, Path, bool], None]]] = {
     "png": (".png", _png),
     "svg": (".svg", _svg),
     "plotter-svg": ("-plotter.svg", _plotter_svg),
@@ -232,15 +264,15 @@ KINDS: dict[str, tuple[str, Callable[[Run, Path, bool], None]]] = {
 # ---------------------------------------------------------------------------------------------- parts
 
 
-def _frame(run: Run) -> Frame:
-    frame = run.latest.frame
+def _frame(run: RunSnapshot) -> Frame:
+    frame = run.frame
     if frame is None:
         raise EngineError("There is no picture yet; wait for the first step.")
     return frame
 
 
-def _saved_state(run: Run) -> Path:
-    path = run.saved_state()
+def _saved_state(run: RunSnapshot) -> Path:
+    path = run.newest_state()
     if path is None:
         raise EngineError("Nothing is saved of this run yet; wait for the first step.")
     return path
@@ -252,7 +284,7 @@ def _scene(frame: Frame) -> Scene:
     return frame.scene
 
 
-def _metadata(run: Run, frame: Frame) -> dict[str, Any]:
+def _metadata(run: RunSnapshot, frame: Frame) -> dict[str, Any]:
     """What a picture tells of how it was made: the settings as they were when it was made.
 
     Where settings were changed on the way, also what the run started from and every change, to make it again exactly.
@@ -277,7 +309,7 @@ def _write_svg(frame: Frame, path: Path, metadata: dict[str, Any] | None) -> Non
         save_svg(frame.scene, temporary, background=frame.background, metadata=metadata)
 
 
-def _recorded(run: Run) -> Iterator[np.ndarray]:
+def _recorded(run: RunSnapshot) -> Iterator[np.ndarray]:
     """The time-lapse: every recorded picture, the last one as it is and not as JPEG."""
     frame = _frame(run)
     for step in run.timeline:
@@ -289,7 +321,7 @@ def _recorded(run: Run) -> Iterator[np.ndarray]:
     yield frame.image
 
 
-def _small(run: Run, limit: int, longest_side: int) -> Iterator[np.ndarray]:
+def _small(run: RunSnapshot, limit: int, longest_side: int) -> Iterator[np.ndarray]:
     last = _frame(run).image
     scale = min(1.0, longest_side / max(last.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in last.shape[:2])
@@ -297,7 +329,7 @@ def _small(run: Run, limit: int, longest_side: int) -> Iterator[np.ndarray]:
         yield np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def _recorded_steps(run: Run, limit: int) -> Iterator[np.ndarray]:
+def _recorded_steps(run: RunSnapshot, limit: int) -> Iterator[np.ndarray]:
     """At most about `limit` pictures of the time-lapse, evenly spread, always with the last."""
     every = max(1, -(-len(run.timeline) // limit))
     last = None
@@ -310,7 +342,7 @@ def _recorded_steps(run: Run, limit: int) -> Iterator[np.ndarray]:
         yield last
 
 
-def _fps(run: Run, limit: int = 300) -> int:
+def _fps(run: RunSnapshot, limit: int = 300) -> int:
     return min(25, max(8, min(len(run.timeline), limit) // TIMELAPSE_SECONDS))
 
 

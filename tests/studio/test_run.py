@@ -9,9 +9,8 @@ import weakref
 import numpy as np
 import pytest
 
-from engines.base import EngineError
-from studio import RunState, results
-from studio import run as run_module
+from engines.base import EngineError, LiveSettings
+from studio import RunState, results, run_loop
 from tests.fake_engine import CANVAS, FakeEngine
 
 QUEUED, RUNNING, PAUSED = RunState.QUEUED, RunState.RUNNING, RunState.PAUSED
@@ -23,8 +22,6 @@ SLOW = 0.005
 
 def reference(settings: dict, changes: dict | None = None) -> np.ndarray:
     """The last picture of an uninterrupted run without a studio; changes: step → what changes after it."""
-    from engines.base import LiveSettings
-
     settings = FakeEngine.Settings.parse(settings)
     live = LiveSettings(settings)
     for frame in FakeEngine(None).run(settings, live):
@@ -289,8 +286,8 @@ def test_update_refuses(studio, finish, change, sentence):
 @pytest.fixture
 def dense_checkpoints(monkeypatch):
     """A checkpoint after every step, so that going back starts from one in the middle."""
-    monkeypatch.setattr(run_module, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(run_module, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(run_loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(run_loop, "CHECKPOINT_SHARE", 1e9)
 
 
 def changed_on_the_way(studio, until, finish, steps: int = 60):
@@ -301,7 +298,7 @@ def changed_on_the_way(studio, until, finish, steps: int = 60):
     until(run, lambda: run.step >= 35)
     run.update(wander=0.5, background="#ffeecc")
     finish(run)
-    live = run_module.LiveSettings(run.settings)
+    live = LiveSettings(run.settings)
     pictures = []
     for frame in FakeEngine(None).run(run.settings, live):
         pictures.append(frame.image)

@@ -13,8 +13,7 @@ import pytest
 from PIL import Image
 
 from engines.base import EngineError
-from studio import RunState
-from studio import run as run_module
+from studio import RunState, run_loop
 from studio import studio as studio_module
 from studio.outputs_lock import LOCK_NAME
 from tests.fake_engine import FakeEngine
@@ -426,8 +425,8 @@ def test_run_cut_off_between_record_and_checkpoint(studio, open_studio, finish, 
 
 
 def test_damaged_checkpoint_is_passed_over(studio, open_studio, until, finish, monkeypatch):
-    monkeypatch.setattr(run_module, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(run_module, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(run_loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(run_loop, "CHECKPOINT_SHARE", 1e9)
     run = finish(studio.start("fake", {"num_steps": 30, "step_seconds": 0.002}))
     newest = run.history.checkpoints.newest()
     newest.write_bytes(newest.read_bytes()[:50])
