@@ -1,7 +1,7 @@
 """The thread of a run: asks an engine for frame after frame and carries out commands between two steps.
 
-`Run` leaves commands in the attributes `goal`, `singles`, `rewind_to` and `save_asked`, under the condition `changed`;
-the thread looks at them between two steps (`_order`) and does one thing at a time. At the first start, a rewind, a resume
+`Run` leaves commands in `goal`, `singles`, `rewind_to` and `save_asked`, under the condition `changed`; the
+thread looks at them between two steps (`_order`) and does one thing at a time. At the first start, a rewind, a resume
 after `kill -9` and a branch it opens the engine in the same way (`_open`): load the nearest earlier checkpoint and
 replay the recorded changes of settings.
 """
@@ -46,15 +46,8 @@ class Goal(Enum):
     STOP = auto()
 
 
-class _Order(Enum):
-    """The next action of the thread."""
-
-    OPEN = auto()
-    ADVANCE = auto()
-    QUEUE = auto()
-    REST = auto()
-    PAUSE = auto()
-    STOP = auto()
+_Order = Enum("_Order", ["OPEN", "ADVANCE", "QUEUE", "REST", "PAUSE", "STOP"])
+"""The next action of the thread."""
 
 
 class RunLoop:
