@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sys
 import tempfile
 import threading
 from contextlib import suppress
@@ -24,8 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Uploads and Gradio's cache are removed when the studio closes.
         os.environ["GRADIO_TEMP_DIR"] = scratch
         tempfile.tempdir = scratch
-        serve(options)
-    return 0
+        return serve(options)
 
 
 def read(arguments: list[str] | None) -> argparse.Namespace:
@@ -57,12 +57,18 @@ def _name_and_password(text: str) -> tuple[str, str]:
     return name, password
 
 
-def serve(options: argparse.Namespace) -> None:
+def serve(options: argparse.Namespace) -> int:
+    """Serve the page until Ctrl+C; returns the exit code, 1 when the outputs folder cannot be used."""
     # Imported here, so that --help and a wrong option answer at once.
+    from engines.errors import EngineError
     from studio import Studio
     from ui import page
 
-    studio = Studio(options.outputs, device=options.device)
+    try:
+        studio = Studio(options.outputs, device=options.device)
+    except EngineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if options.listen:
         print("Other machines can reach this page. Logins are not slowed down: keep it off the open internet.")
     try:
@@ -77,6 +83,7 @@ def serve(options: argparse.Namespace) -> None:
             prevent_thread_lock=True,
             quiet=True,
         )
+        studio.announce(address)
         print(f"Atelier is open at {address}  (Ctrl+C closes it)", flush=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl+C: runs are saved first
         threading.Thread(target=warm_up, args=(options.device,), daemon=True).start()
@@ -85,12 +92,13 @@ def serve(options: argparse.Namespace) -> None:
         print("Saving what is being drawn …")
     finally:
         studio.shutdown()
+    return 0
 
 
 def warm_up(device: str) -> None:
     """Draw one hidden step while the user types a prompt: loads the models and compiles the kernels."""
     from engines import ENGINES
-    from engines.base import EngineError
+    from engines.errors import EngineError
     from engines.zoo import Models
 
     method = ENGINES["clipdraw"]

@@ -16,6 +16,7 @@ from typing import Any
 from engines import ENGINES
 from engines.engine import Engine, Frame
 from engines.errors import EngineError
+from engines.saved_files import is_file, read_json
 from engines.settings import EngineSettings, SettingSpec
 
 CHECKPOINT_SECONDS = 4.0
@@ -182,33 +183,42 @@ class Job:
         """Settings and family of the folder to resume."""
         if self.options.resume is None:
             return {}
-        path = self.options.resume / "settings.json"
+        folder = self.options.resume
+        unreadable = WrongInput(f"'{folder}' holds no run to resume: its settings.json cannot be read.")
         try:
-            saved = json.loads(path.read_text(encoding="utf-8"))
-            if saved["method"] != self.method.name:
-                raise WrongInput(
-                    f"'{self.options.resume}' holds a run of {saved['method']}, not of {self.method.name}."
-                )
-            family = saved.get("models", "pocket")
-            settings = self._with_inputs_of(self.options.resume, dict(saved["settings"]))
-            return {"settings": settings, "models": family if family in ("pocket", "full") else "pocket"}
-        except (OSError, ValueError, KeyError, TypeError):
-            raise WrongInput(
-                f"'{self.options.resume}' holds no run to resume: its settings.json cannot be read."
-            ) from None
+            saved = read_json(folder / "settings.json")
+        except EngineError:
+            raise unreadable from None
+        if not isinstance(saved, dict) or not isinstance(saved.get("settings"), dict):
+            raise unreadable
+        method, family = saved.get("method"), saved.get("models")
+        if not isinstance(method, str):
+            raise unreadable
+        if method != self.method.name:
+            raise WrongInput(f"'{folder}' holds a run of {method[:40]}, not of {self.method.name}.")
+        settings = self._with_inputs_of(folder, saved["settings"])
+        return {"settings": settings, "models": family if family in ("pocket", "full") else "pocket"}
 
     def _with_inputs_of(self, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
         """The studio keeps a run's pictures in its folder and names them from there."""
         for spec in self.method.Settings.specs():
             value = settings.get(spec.name)
-            if spec.is_file and value and (folder / value).is_file():
+            if spec.is_file and value and isinstance(value, str) and is_file(folder / value):
                 settings[spec.name] = str(folder / value)
         return settings
 
     def _load_state(self, engine: Engine) -> None:
         from engines.state_file import load_state
 
-        self._checked(lambda: engine.load_state_dict(load_state(self.options.resume / "state.safetensors")))
+        state = self._checked(load_state, self.options.resume / "state.safetensors")
+        try:
+            self._checked(engine.load_state_dict, state)
+        except WrongInput:
+            raise
+        except Exception:  # a damaged state may fail anywhere
+            raise WrongInput(
+                f"The state.safetensors in '{self.options.resume}' is damaged or of another run; resume another folder."
+            ) from None
 
     @staticmethod
     def _checked(action, *arguments):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from studio import RunState
-from studio.lane import Lane
+from studio.device_queue import DeviceQueue
 
 
 @dataclass(eq=False)
@@ -23,36 +23,36 @@ class Waiter:
 
 
 def test_first_has_the_device_and_the_others_wait_in_order():
-    lane, (a, b, c) = Lane(), (Waiter(), Waiter(), Waiter())
+    queue, (a, b, c) = DeviceQueue(), (Waiter(), Waiter(), Waiter())
     for waiter in (a, b, c, a):
-        lane.join(waiter)
-    assert [lane.position(waiter) for waiter in (a, b, c)] == [0, 1, 2]
-    assert [lane.has(waiter) for waiter in (a, b, c)] == [True, False, False]
-    lane.leave(b)
-    assert lane.position(c) == 1
-    lane.leave(a)
-    assert lane.has(c)
+        queue.join(waiter)
+    assert [queue.position(waiter) for waiter in (a, b, c)] == [0, 1, 2]
+    assert [queue.has(waiter) for waiter in (a, b, c)] == [True, False, False]
+    queue.leave(b)
+    assert queue.position(c) == 1
+    queue.leave(a)
+    assert queue.has(c)
     assert c.woken
 
 
 def test_leaving_twice_or_without_being_there():
-    lane, (a, b) = Lane(), (Waiter(), Waiter())
-    lane.leave(a)
-    lane.join(a)
-    lane.leave(a)
-    lane.leave(a)
-    lane.join(b)
-    assert lane.has(b)
-    assert lane.position(a) == 0
+    queue, (a, b) = DeviceQueue(), (Waiter(), Waiter())
+    queue.leave(a)
+    queue.join(a)
+    queue.leave(a)
+    queue.leave(a)
+    queue.join(b)
+    assert queue.has(b)
+    assert queue.position(a) == 0
 
 
 @pytest.mark.parametrize(("times", "estimate"), [((3.0, 4.0), 7.0), ((3.0, None), None)])
 def test_estimate_is_the_time_of_those_before(times, estimate):
-    lane, last = Lane(), Waiter()
+    queue, last = DeviceQueue(), Waiter()
     for seconds in times:
-        lane.join(Waiter(seconds))
-    lane.join(last)
-    assert lane.estimate(last) == estimate
+        queue.join(Waiter(seconds))
+    queue.join(last)
+    assert queue.estimate(last) == estimate
 
 
 def test_queue_of_runs(studio, until, finish):

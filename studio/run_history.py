@@ -1,29 +1,29 @@
-"""What a run remembers of itself: all that outlives the process.
+"""The part of a run that outlives the process.
 
-The settings it started from and every change of them, with which any moment can be made again; losses, pictures and
-states on the way.
+The settings it started from and every change of them, from which any step can be computed again; losses, pictures and
+saved states on the way.
 """
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engines.settings import EngineSettings, LiveSettings
 from studio.checkpoints import Checkpoints
-from studio.record import Changes, Record, RunState, absolute_inputs, relative_inputs
+from studio.inputs import absolute_inputs, check_inputs, copy_folder, relative_inputs
+from studio.record import Changes, Record, RunState
 from studio.timeline import LossHistory, Timeline
 
-__all__ = ["Logbook", "difference"]
+__all__ = ["RunHistory", "difference"]
 
 
-class Logbook:
-    """Kept by one run, under its lock.
+class RunHistory:
+    """Owned by one run and used under its lock.
 
-    settings: what the run started from. changes: every change of a live setting that took effect, with the number of
-    steps done before it did. plan: changes to be made when their step comes.
+    settings: those the run started from. changes: every change of a live setting that took effect, with the number of
+    steps done before it did. plan: step → changes to make after it. `EngineError` when a setting is not valid any more.
     """
 
     def __init__(self, folder: Path, record: Record, settings_class: type[EngineSettings]):
@@ -31,6 +31,7 @@ class Logbook:
         self._record = record
         self.settings = settings_class.parse(self._absolute(settings_class, record.settings))
         self.changes: Changes = [(step, self._absolute(settings_class, change)) for step, change in record.changes]
+        self._pending = self._absolute(settings_class, record.pending)
         self.plan = {step: self._absolute(settings_class, change) for step, change in record.plan}
         self.losses = LossHistory([_row(entry) for entry in record.steps])
         self.timeline = Timeline(folder / "timeline")
@@ -40,11 +41,10 @@ class Logbook:
         self.device = record.device
 
     def last_settings(self) -> LiveSettings:
-        """The live settings as they were when the record was written, whether obeyed already or not."""
+        """The live settings at the time of the record, those that wait for the next step included."""
         live = LiveSettings(self.settings)
-        for _, change in self.changes:
+        for change in [*(change for _, change in self.changes), self._pending]:
             live.update(**change)
-        live.update(**self._absolute(type(self.settings), self._record.pending))
         return live
 
     def settings_at(self, step: int) -> EngineSettings:
@@ -55,15 +55,23 @@ class Logbook:
                 settings = settings.replace(**change)
         return settings
 
+    def check_inputs(self) -> None:
+        """Raise `EngineError` when something that is not a file stands where an input was."""
+        settings = self.settings
+        check_inputs(settings)
+        for _, change in self.changes:
+            settings = settings.replace(**change)
+            check_inputs(settings)
+
     def drop_after(self, step: int) -> None:
-        """Forget what came after `step`."""
+        """Remove changes, losses, pictures and states after `step`."""
         self.changes = [(when, change) for when, change in self.changes if when < step]
         self.losses.drop_after(step)
         self.timeline.drop_after(step)
         self.checkpoints.drop_after(step)
 
     def record(self, step: int, live: LiveSettings, **now: Any) -> Record:
-        """The record of this moment. now: the fields of `Record` that the run knows better."""
+        """The record after `step`. now: the fields of `Record` that only the run knows, such as its state."""
         return replace(
             self._record,
             step=step,
@@ -77,13 +85,11 @@ class Logbook:
         )
 
     def fork(self, step: int, record: Record, folder: Path) -> Record:
-        """Copy into `folder` what a run needs that starts from `step`; its record, but for an id of its own.
+        """Copy into `folder` what a branch from `step` needs. Returns its record, still with the id of this run.
 
-        record: of this run, now.
+        record: the present record of this run.
         """
-        inputs = self.folder / "inputs"
-        if inputs.is_dir():
-            shutil.copytree(inputs, folder / "inputs")
+        copy_folder(self.folder / "inputs", folder / "inputs")
         self.checkpoints.copy_nearest(step, folder / "checkpoints")
         self.timeline.copy_until(step, folder / "timeline")
         steps = [row for row in record.steps if row["step"] <= step]
