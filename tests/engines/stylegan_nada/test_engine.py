@@ -144,10 +144,10 @@ def test_text_rate_and_weights_are_live(models):
     loss = next(run).losses
     assert "global" in loss
     assert all(torch.equal(value, before[name]) for name, value in engine._training.change.items())
-    direction = engine._training._aims[0].direction
+    direction = engine._training.targets[0].direction
     live.update(prompt="zombie", source_text="face")
     next(run)
-    assert not torch.equal(engine._training._aims[0].direction, direction)
+    assert not torch.equal(engine._training.targets[0].direction, direction)
     assert len(engine._training._optimizer.state) > 0
 
 

@@ -193,7 +193,7 @@ def add_residual(
 def latent_loss(moved: Tensor | Mapping[str, Tensor], code: Tensor | Mapping[str, Tensor]) -> Tensor:
     """The mean squared movement of a code of W+; in style space the sum over its vectors of such means (§5).
 
-    `engines.styleclip.optimization.l2_loss` is a sum of squares: the weights of the two do not compare.
+    `engines.styleclip.optimize.losses.l2_loss` is a sum of squares: the weights of the two do not compare.
     """
     if isinstance(code, Tensor):
         return F.mse_loss(moved, code)
