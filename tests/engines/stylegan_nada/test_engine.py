@@ -8,7 +8,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engines import ENGINES
 from engines.base import EngineError, LiveSettings
 from engines.images import as_pixels
 from engines.state_file import load_state, save_state
@@ -38,10 +37,6 @@ def domain_file(generator, tmp_path):
     metadata = {"generator": generator.sha256, "source": "photo", "target": "mosaic"}
     save_domain(Domain(change, metadata), tmp_path / "mosaic.safetensors")
     return str(tmp_path / "mosaic.safetensors")
-
-
-def test_it_is_registered():
-    assert ENGINES["stylegan-nada"] is StyleGANNada
 
 
 # ---------------------------------------------------------------------------------------------- training
@@ -151,12 +146,6 @@ def test_text_rate_and_weights_are_live(models):
     assert len(engine._training._optimizer.state) > 0
 
 
-def test_the_seed_is_the_training(models):
-    one, same, other = (frames(models, small(num_steps=3, training_seed=seed))[-1] for seed in (1, 1, 2))
-    assert np.array_equal(one.image, same.image)
-    assert not np.array_equal(one.image, other.image)
-
-
 def test_collapse_is_told(models):
     settings = small(global_lambda=10.0, directional_lambda=0.0, num_steps=25, lr=0.1)
     last = frames(models, settings)[-1]
@@ -183,7 +172,6 @@ def test_one_face_has_no_variety(models):
     [
         ({"prompt": " "}, "Setting 'prompt' is empty"),
         ({"source_text": ""}, "Setting 'source_text' is empty"),
-        ({"strength": 1.6}, "Setting 'strength'"),
         ({"directional_lambda": 0.0}, "Setting 'directional_lambda' is 0 as all other weights are"),
         ({"style_1": "a.png", "prompt": "", "global_lambda": 1.0}, "Setting 'prompt' is empty"),
     ],
