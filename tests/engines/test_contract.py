@@ -235,6 +235,12 @@ def test_wrong_settings_are_one_sentence_that_names_them(case, painting, refused
     refused("'no_such_setting'", lambda: settings.replace(no_such_setting=1))
 
 
+def test_presets_are_settings(case, painting):
+    for changes in ENGINES[case.method].Settings.PRESETS.values():
+        settings = case.parse(painting, **changes)
+        assert {name: getattr(settings, name) for name in changes} == changes
+
+
 def test_a_wrong_live_change_leaves_the_settings_as_they_are(case, painting):
     live = LiveSettings(case.parse(painting))
     before = live.current
