@@ -12,7 +12,7 @@ app: .venv/app
 
 test: .venv/dev
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 torture: .venv/dev
 	$(BIN)/python -m pytest -m torture

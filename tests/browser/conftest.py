@@ -42,9 +42,8 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
-    """One for all tests, so that the page's scripts are fetched and compiled once."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-US", accept_downloads=True)
     context.set_default_timeout(PATIENCE)
     yield context
@@ -55,15 +54,12 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
 def page(context: BrowserContext, address: str, studio: Studio) -> Iterator[Page]:
     """The page as first seen. What it started is stopped at the end, and its console must have stayed quiet."""
     page = context.new_page()
-    stored = {"origin": address.rstrip("/"), "storageTypes": "cookies,local_storage,indexeddb,cache_storage"}
-    context.new_cdp_session(page).send("Storage.clearDataForOrigin", stored)
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(address)
     expect(page.locator(".status")).to_have_text("Ready")
     yield page
-    page.close()
     for entry in studio.history():
         studio.get(entry.id).stop()
     assert [text for text in problems if not any(known in text for known in LEAVING)] == []
