@@ -23,7 +23,8 @@ FLAG = re.compile(SEPARATOR + r"([01])")
 COMMAND = re.compile(r"[\s,]*+([MmZzLlHhVvCcSsQqTtAa])")
 END = re.compile(r"[\s,]*+$")
 ARGUMENTS = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": 7, "Z": 0}
-MAX_COMMANDS = 1_000_000
+ARC_COST = 8
+"""Commands that an arc, which takes several curves, counts as."""
 
 
 class Chain:
@@ -58,23 +59,29 @@ class Chain:
 
 def parse_path(data: str) -> Chain:
     """Read all of SVG's path commands; `EngineError` where the data cannot be read."""
-    chain, error = read_path(data)
+    chain, error, _ = read_path(data)
     if error:
         raise error
     return chain
 
 
-def read_path(data: str) -> tuple[Chain, EngineError | None]:
-    """Read path data up to its first error, which SVG draws (SVG 2, section 9.5.4), and that error."""
-    pen = _Pen()
+def read_path(data: str, max_commands: float = math.inf) -> tuple[Chain, EngineError | None, int]:
+    """Read path data up to its first error, as SVG draws it (SVG 2, section 9.5.4).
+
+    Returns the chain, the error and the number of commands; too many of them are an error too.
+    """
+    pen, count = _Pen(), 0
     try:
         for command, values in _commands(data):
+            count += ARC_COST if command in "Aa" else 1
+            if count > max_commands:
+                raise EngineError("The SVG drawing has too many path commands; simplify it.")
             pen.obey(command, values)
     except EngineError as error:
-        return pen.chain, error
+        return pen.chain, error, count
     except ArithmeticError:
-        return pen.chain, EngineError("The SVG drawing holds a path whose coordinates are too large.")
-    return pen.chain, None
+        return pen.chain, EngineError("The SVG drawing holds a path whose coordinates are too large."), count
+    return pen.chain, None, count
 
 
 class _Pen:
@@ -130,9 +137,7 @@ def finite(text: str) -> float:
 def _commands(data: str) -> Iterator[tuple[str, list[float]]]:
     """Every command with its arguments; repeated argument groups repeat the command."""
     position, command = 0, ""
-    for _ in range(MAX_COMMANDS):
-        if END.match(data, position):
-            return
+    while not END.match(data, position):
         if found := COMMAND.match(data, position):
             command, position = found[1], found.end()
         elif command not in ("", "Z", "z") and NUMBER.match(data, position):
@@ -141,7 +146,6 @@ def _commands(data: str) -> Iterator[tuple[str, list[float]]]:
             raise EngineError(f"SVG path data cannot be read at '{_excerpt(data, position)}'.")
         values, position = _arguments(data, position, command)
         yield command, values
-    raise EngineError(f"An SVG path has more than {MAX_COMMANDS:,} commands; simplify it.")
 
 
 def _arguments(data: str, position: int, command: str) -> tuple[list[float], int]:

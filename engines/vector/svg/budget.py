@@ -7,33 +7,39 @@ from __future__ import annotations
 
 from engines.base import EngineError
 
-__all__ = ["MAX_DEPTH", "MAX_FILE_BYTES", "MAX_POINTS", "Budget", "Notices"]
+__all__ = ["MAX_DEPTH", "MAX_FILE_BYTES", "REASONS", "Budget", "Notices", "shown"]
 
 MAX_FILE_BYTES = 16 << 20
 """Size of a file, and of a compressed file once it is unpacked."""
+MAX_COMMANDS = 500_000
+"""Commands of all paths, corners of polygons among them; an arc counts as several."""
 MAX_DEPTH = 100
 """Nested elements, with those that `use` refers to."""
 MAX_POINTS = 1_000_000
-"""Control points of the drawing; also the most commands that one path may have."""
+"""Control points of the drawing."""
 
 LIMITS = {
     "elements": 50_000,  # in the file
     "characters": MAX_FILE_BYTES,  # of attributes and text, after entities are expanded
     "visits": 50_000,  # elements drawn, with every copy that `use` makes
     "points": MAX_POINTS,
-    "style characters": 2_000_000,
+    "path commands": MAX_COMMANDS,
+    "style characters": 4_000_000,
+    "style tokens": 150_000,
     "selectors": 5_000,
-    "selector tests": 500_000,
+    "selector tests": 250_000,
     "transforms": 200_000,
     "item passes": 1_000_000,  # shapes gone through once more by clips and group opacity
-    "geometry": 1_500_000,  # pairs of line segments whose boxes meet, in clips and outlines
+    "geometry": 600_000,  # about the pairs of line segments whose boxes meet, in clips and outlines
 }
 REASONS = {
     "elements": "has too many or too deeply nested elements; simplify it",
     "characters": "declares XML entities that expand beyond bounds; save it as plain SVG",
     "visits": "repeats its parts too often; simplify it",
     "points": f"has more than {MAX_POINTS:,} points; simplify it",
+    "path commands": f"has paths of more than {MAX_COMMANDS:,} commands; simplify it",
     "style characters": "has too much text in its style sheets; save it with presentation attributes",
+    "style tokens": "has too much text in its style sheets; save it with presentation attributes",
     "selectors": "has too many style rules; save it with presentation attributes",
     "selector tests": "has too many style rules for its elements; save it with presentation attributes",
     "transforms": "has too many transforms; flatten them",

@@ -6,6 +6,7 @@ are followed here, because cssselect2 takes exponential time for long selectors;
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,10 @@ PSEUDO_CLASSES = {"first-child", "last-child", "only-child", "root", "empty", "h
 # Each takes constant time; the last three never hold in a still drawing.
 FUNCTIONS = {"not", "nth-child"}
 MEDIA = {"", "all", "screen"}
+
+PLAIN = re.compile(r"(?:[^\"'\\{}()\[\]/]|\([^\"'\\{}()\[\]/;]*+\))*+")
+"""Declarations in which every semicolon is the end of one."""
+TOKEN = re.compile(r"\s++|\w++|\W")
 
 Declarations = dict[str, tuple[str, bool]]
 """Property → value and whether it is !important."""
@@ -48,6 +53,7 @@ class Styles:
     def __init__(self, document: Document, budget: Budget, notices: Notices):
         self._budget, self._notices = budget, notices
         self._inline: dict[str, Declarations] = {}
+        self._parts: dict[str, Declarations] = {}
         self._by_key: dict[str, list[Selector]] = {}
         self._order = 0
         for sheet in document.style_sheets():
@@ -72,13 +78,24 @@ class Styles:
     # ------------------------------------------------------------------------------ parsing
 
     def _read_inline(self, text: str) -> Declarations:
+        """The declarations of a `style=`. Those of one drawing repeat each other, so each is parsed once."""
         if text not in self._inline:
             self._budget.spend("style characters", len(text))
-            self._inline[text] = _declarations(_parsed(tinycss2.parse_component_value_list, text))
+            parts = text.split(";") if PLAIN.fullmatch(text) else [text]
+            found: Declarations = {}
+            for part in parts:
+                if part not in self._parts:
+                    self._budget.spend("style tokens", _count_tokens(part) + 5)
+                    self._parts[part] = _declarations(_parsed(tinycss2.parse_component_value_list, part))
+                found |= {
+                    name: own for name, own in self._parts[part].items() if own[1] or not found.get(name, own)[1]
+                }
+            self._inline[text] = found
         return self._inline[text]
 
     def _read_sheet(self, text: str) -> None:
         self._budget.spend("style characters", len(text))
+        self._budget.spend("style tokens", _count_tokens(text))
         rules = _parsed(tinycss2.parse_stylesheet, text, skip_comments=True, skip_whitespace=True)
         if rules is None:
             self._notices.add("A style sheet cannot be read.")
@@ -148,6 +165,11 @@ class Styles:
                 return True
             other = getattr(other, relation) if combinator in " ~" else None
         return False
+
+
+def _count_tokens(text: str) -> int:
+    """At least about as many as the tokens of CSS, which cost tinycss2 some microseconds each."""
+    return sum(1 for _ in TOKEN.finditer(text))
 
 
 def _parsed(parse: Any, text: str, **options: bool) -> list[Node] | None:

@@ -22,6 +22,9 @@ CAPS = {"butt": "flat", "square": "square", "round": "round"}
 JOINS = {"miter": "mitre", "round": "round", "bevel": "bevel", "miter-clip": "mitre", "arcs": "mitre"}
 MAX_LINES = 20_000
 MAX_PIECES = 32
+MAX_PAIRS = 50_000
+"""Of lines in one path whose boxes meet, beside neighbours."""
+BASE_COST = 50
 CHUNK = 256
 
 RGBA = tuple[float, float, float, float]
@@ -166,16 +169,18 @@ def _stroked(points: np.ndarray, pen: Pen, style: dict) -> BaseGeometry:
 def share(starts: np.ndarray, ends: np.ndarray, margin: float, budget: Budget) -> bool:
     """Whether the budget has room for lines that are compared with each other; takes the pairs whose boxes meet."""
     count = len(starts)
-    if count > MAX_LINES:
+    if not budget.afford("geometry", BASE_COST + count) or count > MAX_LINES:
         return False
     if count <= 64:
-        return budget.afford("geometry", count * count // 8 + 1)
+        return budget.afford("geometry", count * count // 16)
     low, high = np.minimum(starts, ends) - margin, np.maximum(starts, ends) + margin
     boxes = shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1])
-    tree = shapely.STRtree(boxes)
-    return all(
-        budget.afford("geometry", tree.query(boxes[at : at + CHUNK]).shape[1] // 2) for at in range(0, count, CHUNK)
-    )
+    tree, pairs = shapely.STRtree(boxes), 0
+    for at in range(0, count, CHUNK):
+        pairs += tree.query(boxes[at : at + CHUNK]).shape[1] // 2
+        if pairs > MAX_PAIRS + 3 * count:
+            return False
+    return budget.afford("geometry", pairs)
 
 
 def path_of(area: BaseGeometry) -> tuple[np.ndarray, list[int]] | None:

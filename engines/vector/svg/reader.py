@@ -91,6 +91,7 @@ class _Reader:
         self._brush = Brush(stylist, tolerance, budget, notices)
         self._effects = Effects(tolerance, budget, notices)
         self._active: set[Element] = set()
+        self._regions: dict[tuple, BaseGeometry | None] = {}
 
     def read(self) -> None:
         if any(element.tag in ANIMATIONS for element in self._document.root.iter()):
@@ -200,23 +201,29 @@ class _Reader:
         return self._effects.faded(items, alpha) if alpha < 1 else items
 
     def _region(self, clip: Element, items: list[Item], context: _Context) -> BaseGeometry | None:
-        """The area of a <clipPath> on the canvas; None when it is too complicated."""
+        """The area of a <clipPath> on the canvas; None when it is too complicated or refers to itself."""
         if clip in self._active:
             return None
+        transform, size = context.transform, context.size
+        if clip.get("clipPathUnits") == "objectBoundingBox":
+            transform, size = transform @ _unit_box(items, transform, self._effects.tolerance), (1.0, 1.0)
+        key = clip, transform.tobytes(), size
+        if key not in self._regions:
+            self._active.add(clip)
+            self._regions[key] = self._fresh_region(clip, items, _Context(transform, INHERITED, size))
+            self._active.discard(clip)
+        return self._regions[key]
+
+    def _fresh_region(self, clip: Element, items: list[Item], context: _Context) -> BaseGeometry | None:
         own = self._stylist.own(clip)
         transform = context.transform @ self._transform(own, context.size)
-        size = context.size
-        if clip.get("clipPathUnits") == "objectBoundingBox":
-            transform, size = transform @ _unit_box(items, context.transform, self._effects.tolerance), (1.0, 1.0)
-        self._active.add(clip)
-        inner = _Context(transform, self._stylist.computed(clip, INHERITED), size)
+        inner = _Context(transform, self._stylist.computed(clip, INHERITED), context.size)
         areas = [self._silhouette(child, inner) for child in clip]
         region = None if any(area is None for area in areas) else shapely.unary_union(areas)
         outer = self._document.by_id.get(reference(own.get("clip-path", "none")) or "")
         if region is not None and outer is not None and outer.tag == "clipPath":
             other = self._region(outer, items, context)
             region = other and shapely.intersection(region, other)
-        self._active.discard(clip)
         return region
 
     def _silhouette(self, element: Element, context: _Context) -> BaseGeometry | None:

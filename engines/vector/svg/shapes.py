@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engines.vector.path_data import Chain, arc, read_path
-from engines.vector.svg.budget import Notices
+from engines.vector.svg.budget import Budget, Notices
 from engines.vector.svg.values import numbers
 from engines.vector.svg.viewport import Measure
 
@@ -12,20 +12,22 @@ __all__ = ["SHAPES", "chain_of"]
 SHAPES = {"path", "line", "polyline", "polygon", "rect", "circle", "ellipse"}
 
 
-def chain_of(measure: Measure, notices: Notices) -> Chain:
+def chain_of(measure: Measure, budget: Budget, notices: Notices) -> Chain:
     """The outline of a shape; empty where it draws nothing. A broken path is read up to its first error."""
     try:
-        return _chain_of(measure, notices)
+        return _chain_of(measure, budget, notices)
     except ArithmeticError:
         notices.add("A shape was left out: its coordinates are too large.")
         return Chain()
 
 
-def _chain_of(measure: Measure, notices: Notices) -> Chain:
+def _chain_of(measure: Measure, budget: Budget, notices: Notices) -> Chain:
     attributes, chain = measure.element, Chain()
     match measure.element.tag:
         case "path":
-            chain, error = read_path(attributes.get("d", ""))
+            left = budget.left["path commands"]
+            chain, error, count = read_path(attributes.get("d", ""), left)
+            budget.spend("path commands", min(count, left))
             if error:
                 notices.add(str(error))
         case "line":
@@ -33,7 +35,8 @@ def _chain_of(measure: Measure, notices: Notices) -> Chain:
             chain.move(start)
             chain.draw(start, end)
         case "polyline" | "polygon":
-            values = numbers(attributes.get("points", ""))
+            values = numbers(attributes.get("points", ""), 2 * budget.left["path commands"] + 2)
+            budget.spend("path commands", len(values) // 2)
             corners = list(zip(values[0::2], values[1::2], strict=False))
             _polygon(chain, corners, closed=measure.element.tag == "polygon")
         case "rect":

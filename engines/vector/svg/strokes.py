@@ -66,7 +66,7 @@ class Brush:
         """The path in the element's units."""
         key = element, size
         if key not in self._chains:
-            chain = chain_of(Measure(element, self._stylist.css(element), size), self._notices)
+            chain = chain_of(Measure(element, self._stylist.css(element), size), self._budget, self._notices)
             self._chains[key] = (np.array(chain.points, dtype=float), chain.segments) if chain.segments else None
         return self._chains[key]
 

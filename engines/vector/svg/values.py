@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from engines.vector.svg.budget import MAX_POINTS, Budget, shown
+from engines.vector.svg.budget import Budget, shown
 
 __all__ = ["IDENTITY", "length", "numbers", "opacity", "parse_length", "parse_transform", "translation"]
 
@@ -23,10 +23,9 @@ DEGREES_PER = {"": 1, "deg": 1, "grad": 0.9, "rad": 180 / math.pi, "turn": 360}
 IDENTITY = np.eye(3)
 
 
-def numbers(text: str) -> list[float]:
-    """The leading finite numbers of a list such as a viewBox or the points of a polygon."""
-    values = []
-    position, limit = 0, 2 * MAX_POINTS + 2
+def numbers(text: str, limit: int = 6) -> list[float]:
+    """The leading finite numbers, at most `limit`, of a list such as a viewBox or the points of a polygon."""
+    values, position = [], 0
     while len(values) < limit:
         found = SEPARATOR.match(text, position)
         position = found.end() if found else position
