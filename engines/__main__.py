@@ -256,7 +256,8 @@ class Job:
         if self.options.timelapse:
             write_video([*self.pictures, frame.image], self.folder / "timelapse.mp4")
         report = {"method": self.method.name, "settings": settings, "models": models.used, "steps": self.records}
-        self._write_json("run.json", {**report, "seconds": round(seconds, 3), "device": str(models.device)})
+        report |= {"notices": list(frame.notices), "seconds": round(seconds, 3), "device": str(models.device)}
+        self._write_json("run.json", report)
 
     def _write_json(self, name: str, value: Any) -> None:
         from engines.files import write_text

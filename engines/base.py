@@ -49,7 +49,7 @@ often a person pressed a button."""
 
 FILE_SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "image": (".png", ".jpg", ".jpeg", ".webp"),
-    "svg": (".svg",),
+    "svg": (".svg", ".svgz"),
     "checkpoint": (".pkl", ".pt", ".pth", ".bin", ".safetensors", ".npy"),
 }
 """The kinds of settings that are files, and how such files end."""
@@ -229,7 +229,7 @@ class Frame:
     render: draws the picture, (H, W, 3) uint8 RGB; called at most once, and only if somebody looks (`image`).
     losses: term → value. scene, background: the drawing as vectors and the RGB in [0, 1] behind it, where the method
     has them. before: what the picture was before it was edited, (H, W, 3) uint8, for a view that compares the two.
-    status: one short sentence or "".
+    status: one short sentence or "". notices: sentences on what of the user's input was left out or not understood.
     is_resting: nothing more happens until a live setting changes; the next frame then obeys it.
     """
 
@@ -241,6 +241,7 @@ class Frame:
     background: tuple[float, float, float] | None = None
     before: np.ndarray | None = None
     status: str = ""
+    notices: tuple[str, ...] = ()
     is_resting: bool = False
 
     @cached_property

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engines.svg_file import read_svg_bytes
 from engines.vector.scene import Scene
-from engines.vector.svg.document import read_bytes
 from engines.vector.svg.reader import SvgDocument, read_document
 from engines.vector.svg.writer import save_svg
 
@@ -26,7 +26,7 @@ def read_svg(path: str | Path) -> SvgDocument:
     too large or too complicated, or draws nothing.
     """
     path = Path(path)
-    return read_document(read_bytes(path), path.name)
+    return read_document(read_svg_bytes(path), path.name)
 
 
 def load_svg(path: str | Path) -> Scene:

@@ -6,11 +6,10 @@ Every loop over a file's content spends from a `Budget`, so time and memory are 
 from __future__ import annotations
 
 from engines.base import EngineError
+from engines.svg_file import MAX_BYTES
 
-__all__ = ["MAX_DEPTH", "MAX_FILE_BYTES", "REASONS", "Budget", "Notices", "shown"]
+__all__ = ["MAX_DEPTH", "REASONS", "Budget", "Notices", "shown"]
 
-MAX_FILE_BYTES = 16 << 20
-"""Size of a file, and of a compressed file once it is unpacked."""
 MAX_COMMANDS = 500_000
 """Commands of all paths, corners of polygons among them; an arc counts as several."""
 MAX_DEPTH = 100
@@ -20,7 +19,7 @@ MAX_POINTS = 1_000_000
 
 LIMITS = {
     "elements": 50_000,  # in the file
-    "characters": MAX_FILE_BYTES,  # of attributes and text, after entities are expanded
+    "characters": MAX_BYTES,  # of attributes and text, after entities are expanded
     "visits": 50_000,  # elements drawn, with every copy that `use` makes
     "points": MAX_POINTS,
     "path commands": MAX_COMMANDS,

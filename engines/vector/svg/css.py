@@ -87,9 +87,7 @@ class Styles:
                 if part not in self._parts:
                     self._budget.spend("style tokens", _count_tokens(part) + 5)
                     self._parts[part] = _declarations(_parsed(tinycss2.parse_component_value_list, part))
-                found |= {
-                    name: own for name, own in self._parts[part].items() if own[1] or not found.get(name, own)[1]
-                }
+                found |= {name: own for name, own in self._parts[part].items() if own[1] or not found.get(name, own)[1]}
             self._inline[text] = found
         return self._inline[text]
 

@@ -1,20 +1,17 @@
-"""The elements of an SVG file: unpacked, parsed as XML and cleaned of foreign names, within a `Budget`."""
+"""The elements of an SVG file: parsed as XML and cleaned of foreign names, within a `Budget`."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 from engines.base import EngineError
-from engines.vector.svg.budget import MAX_DEPTH, MAX_FILE_BYTES, REASONS, Budget, Notices
+from engines.vector.svg.budget import MAX_DEPTH, REASONS, Budget, Notices
 
-__all__ = ["Document", "parse_document", "read_bytes"]
+__all__ = ["Document", "parse_document"]
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-GZIP = b"\x1f\x8b"
 AMPLIFICATION_LIMIT = 43  # expat's XML_ERROR_AMPLIFICATION_LIMIT_BREACH
 
 
@@ -42,35 +39,6 @@ class Document:
         """The element that "#name" refers to, None where there is none or it is in another file."""
         reference = (reference or "").strip()
         return self.by_id.get(reference[1:]) if reference.startswith("#") else None
-
-
-def read_bytes(path: Path) -> bytes:
-    """The XML bytes of an .svg or gzip-compressed .svgz file, at most `MAX_FILE_BYTES`; `EngineError` otherwise."""
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise EngineError(
-                f"The SVG file '{path.name}' is too large ({size >> 20} MB); {MAX_FILE_BYTES >> 20} MB is the limit."
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise EngineError(f"The SVG file '{path.name}' cannot be read: {error.strerror or error}.") from None
-    return _unpacked(data, path.name) if data.startswith(GZIP) else data
-
-
-def _unpacked(data: bytes, name: str) -> bytes:
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        unpacked = unpacker.decompress(data, MAX_FILE_BYTES + 1)
-    except zlib.error:
-        raise EngineError(f"The SVG file '{name}' is damaged: it cannot be unpacked.") from None
-    if len(unpacked) > MAX_FILE_BYTES:
-        raise EngineError(
-            f"The SVG file '{name}' is too large when it is unpacked; {MAX_FILE_BYTES >> 20} MB is the limit."
-        )
-    if not unpacker.eof:
-        raise EngineError(f"The SVG file '{name}' is damaged: its end is missing.")
-    return unpacked
 
 
 def parse_document(data: bytes, name: str, budget: Budget, notices: Notices) -> Document:

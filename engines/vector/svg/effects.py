@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 
 import numpy as np
 import shapely
+from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from engines.vector.scene import Paint
@@ -78,37 +80,36 @@ class Effects:
 
     def _without_hidden(self, items: list[Item]) -> list[Item]:
         count = len(items)
-        boxes = np.array([item.bounds for item in items])
-        if count > MAX_GROUP or not self._budget.afford("geometry", count * count // 8):
+        if count > MAX_GROUP or not self._budget.afford("geometry", count * count // 16):
             return self._overlapping(items)
+        boxes = np.array([item.bounds for item in items])
         low, high = boxes[:, :2], boxes[:, 2:]
         meets = (low[:, None] < high[None]).all(2) & (low[None] < high[:, None]).all(2)
         if not np.triu(meets, 1).any():
             return items
-        areas: dict[int, BaseGeometry | None] = {}
-        kept = []
-        for below, item in enumerate(items):
-            above = [k for k in range(below + 1, count) if meets[below, k]]
-            for k in above:
-                if k not in areas:
-                    areas[k] = item_area(items[k], self.tolerance, self._budget)
-            if any(items[k].color[3] < 1 or areas[k] is None for k in above):
-                self._overlapping(items)
-            hiding = [areas[k] for k in above if items[k].color[3] >= 1 and areas[k] is not None]
-            left = self._cut_away(item, hiding) if hiding else item
+        transparent = np.array([item.color[3] < 1 for item in items])
+        kept, hiding = [], Polygon()
+        for at in reversed(range(count)):  # from the front to the back
+            item = items[at]
+            left = item
+            if meets[at, at + 1 :].any():
+                left = self._cut(item, hiding, shapely.get_num_coordinates(hiding), shapely.difference)
+                if (transparent & meets[at])[at + 1 :].any():
+                    self._overlapping(items)
             if left is not None:
                 kept.append(left)
-        return kept
+            if not transparent[at] and meets[at, :at].any():
+                hiding = self._joined(hiding, item)
+        return kept[::-1]
 
-    def _cut_away(self, item: Item, hiding: list[BaseGeometry]) -> Item | None:
-        corners = sum(map(shapely.get_num_coordinates, hiding))
-        if not self._budget.afford("geometry", corners):
-            return self._give_up(item)
-        try:
-            hidden = shapely.unary_union(hiding)
-        except shapely.errors.GEOSException:
-            return self._give_up(item)
-        return self._cut(item, hidden, corners, shapely.difference)
+    def _joined(self, hiding: BaseGeometry, item: Item) -> BaseGeometry:
+        """The area with that of an item, where the budget allows it."""
+        area = item_area(item, self.tolerance, self._budget)
+        if area is not None and self._budget.afford("geometry", shapely.get_num_coordinates(hiding)):
+            with suppress(shapely.errors.GEOSException):
+                return shapely.union(hiding, area)
+        self._give_up()
+        return hiding
 
     def _overlapping(self, items: list[Item]) -> list[Item]:
         self._notices.add("A translucent group is drawn shape by shape; where its shapes overlap it is too dense.")

@@ -89,6 +89,8 @@ def _curve(control: np.ndarray, tolerance: float) -> np.ndarray:
 
 def item_area(item: Item, tolerance: float, budget: Budget) -> BaseGeometry | None:
     """What an item covers."""
+    if not budget.afford("geometry", BASE_COST):
+        return None
     subpaths = flatten(item.points, item.segments, tolerance)
     if item.paint == Paint.STROKE:
         return outline(subpaths, Pen(item.half_width), tolerance, budget)

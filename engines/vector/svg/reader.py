@@ -153,9 +153,7 @@ class _Reader:
         if target is None:
             self._notices.add("A <use> whose target is not in the file is left out.")
             return
-        moved = dataclasses.replace(
-            context, transform=context.transform @ translation(measure.x("x"), measure.y("y"))
-        )
+        moved = dataclasses.replace(context, transform=context.transform @ translation(measure.x("x"), measure.y("y")))
         width, height = measure.optional("width", measure.size[0]), measure.optional("height", measure.size[1])
         self._walk(target, moved, (width, height))
 
@@ -218,10 +216,14 @@ class _Reader:
         own = self._stylist.own(clip)
         transform = context.transform @ self._transform(own, context.size)
         inner = _Context(transform, self._stylist.computed(clip, INHERITED), context.size)
-        areas = [self._silhouette(child, inner) for child in clip]
-        region = None if any(area is None for area in areas) else shapely.unary_union(areas)
+        areas = []
+        for child in clip:
+            areas.append(self._silhouette(child, inner))
+            if areas[-1] is None:
+                return None
+        region = shapely.unary_union(areas)
         outer = self._document.by_id.get(reference(own.get("clip-path", "none")) or "")
-        if region is not None and outer is not None and outer.tag == "clipPath":
+        if outer is not None and outer.tag == "clipPath":
             other = self._region(outer, items, context)
             region = other and shapely.intersection(region, other)
         return region
@@ -280,5 +282,3 @@ def _unit_box(items: list[Item], transform: np.ndarray, tolerance: float) -> np.
     points = points @ back[:2, :2].T + back[:2, 2]
     (x0, y0), (x1, y1) = points.min(0), points.max(0)
     return np.array([[x1 - x0, 0, x0], [0, y1 - y0, y0], [0, 0, 1]])
-
-

@@ -121,7 +121,7 @@ def _function(name: str, values: list[float]) -> np.ndarray:
     match name, values:
         case "matrix", [a, b, c, d, e, f]:
             return np.array([[a, c, e], [b, d, f], [0, 0, 1]])
-        case ("translate" | "translateX"), [x]:
+        case (("translate" | "translateX"), [x]):
             return translation(x, 0)
         case "translateY", [y]:
             return translation(0, y)
@@ -135,7 +135,7 @@ def _function(name: str, values: list[float]) -> np.ndarray:
             return np.diag([1, y, 1.0])
         case "scale", [x, y]:
             return np.diag([x, y, 1.0])
-        case ("rotate" | "rotateZ"), [angle]:
+        case (("rotate" | "rotateZ"), [angle]):
             cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
             return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
         case "rotate", [angle, x, y]:
