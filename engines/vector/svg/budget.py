@@ -27,8 +27,8 @@ LIMITS = {
     "style tokens": 150_000,
     "selectors": 5_000,
     "selector tests": 250_000,
-    "transforms": 200_000,
-    "item passes": 1_000_000,  # shapes gone through once more by clips and group opacity
+    "transforms": 100_000,
+    "item passes": 200_000,  # shapes gone through once more by clips and group opacity
     "geometry": 600_000,  # about the pairs of line segments whose boxes meet, in clips and outlines
 }
 REASONS = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from engines.vector.scene import MOVE, Paint
 from engines.vector.svg.budget import Budget, Notices
-from engines.vector.svg.geometry import RGBA, Item, Pen, flatten, outline, path_of
+from engines.vector.svg.geometry import BASE_COST, RGBA, Item, Pen, flatten, outline, path_of
 from engines.vector.svg.shapes import chain_of
 from engines.vector.svg.style import Stylist
 from engines.vector.svg.values import parse_length
@@ -111,7 +111,9 @@ class Brush:
         if small < 1e-9 * large:
             return []
         tolerance = self._tolerance / float(large)
-        area = outline(flatten(*own, tolerance), pen, tolerance, self._budget)
+        area = None
+        if self._budget.afford("geometry", BASE_COST):
+            area = outline(flatten(*own, tolerance), pen, tolerance, self._budget)
         found = path_of(area) if area is not None else None
         if found is None:
             if area is None:
