@@ -1,6 +1,5 @@
 """CLIPDraw with the pocket models: what each setting does to a running drawing."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -167,6 +166,16 @@ def test_init_from_an_svg_goes_on_from_there(pocket, tmp_path):
     assert len(load_svg(tmp_path / "drawing.svg")) == 12
 
 
+def test_frames_tell_what_an_svg_lost(pocket, tmp_path):
+    text = "<svg viewBox='0 0 9 9'><text>a</text><circle r='4' fill='none' stroke='red'/></svg>"
+    (tmp_path / "a.svg").write_text(text)
+    engine = CLIPDraw(pocket)
+    assert next(engine.run(small(init="svg", init_svg=str(tmp_path / "a.svg")))).notices[0] == "Text is left out."
+    resumed = CLIPDraw(pocket)
+    resumed.load_state_dict(engine.state_dict())
+    assert "Text is left out." in next(resumed.run(small())).notices
+
+
 def left_half(tmp_path) -> str:
     mask = np.zeros((64, 64, 3), np.uint8)
     mask[:, :32] = 255
@@ -277,5 +286,3 @@ def test_wrong_settings_end_in_one_sentence(changes, named):
 def test_a_wrong_state_is_one_sentence(pocket, state):
     with pytest.raises(EngineError, match="not one of CLIPDraw"):
         CLIPDraw(pocket).load_state_dict(state)
-
-
