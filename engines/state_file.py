@@ -2,7 +2,7 @@
 
 `Engine.state_dict()` holds tensors and JSON values, at any depth of dicts and lists. The tensors become the tensors of
 the file; the rest becomes one JSON text in its metadata, in which ``{"__tensor__": name}`` stands for a tensor.
-Nothing in such a file is code, so one that came from elsewhere is safe to open.
+Nothing in such a file is code, so one from another computer is safe to open.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from engines.base import EngineError
+from engines.checkpoints import expect_small_header
 from engines.files import write_bytes
+from engines.shown import shown
 
 __all__ = ["load_state", "save_state"]
 
@@ -35,18 +37,24 @@ def load_state(path: Path) -> dict[str, Any]:
     """Read what `save_state` wrote: equal values, CPU tensors. `EngineError` when the file is missing or no state."""
     path = Path(path)
     try:
+        expect_small_header(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != _FORMAT:
                 raise EngineError(
-                    f"'{path.name}' is not a saved state of Atelier; choose a state.safetensors of a run."
+                    f"{shown(path.name)} is not a saved state of Atelier; choose a state.safetensors of a run."
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-        return _put_tensors(json.loads(metadata["state"]), tensors)
+        state = _put_tensors(json.loads(metadata["state"]), tensors)
+        if not isinstance(state, dict):
+            raise ValueError("it is no dict")
+        return state
     except FileNotFoundError:
-        raise EngineError(f"There is no saved state '{path.name}'; choose a folder in which a run was saved.") from None
-    except (SafetensorError, OSError, ValueError, KeyError):
-        raise EngineError(f"The saved state '{path.name}' is damaged; choose another one.") from None
+        raise EngineError(
+            f"There is no saved state {shown(path.name)}; choose a folder in which a run was saved."
+        ) from None
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise EngineError(f"The saved state {shown(path.name)} is damaged; choose another one.") from None
 
 
 def _take_tensors(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:

@@ -1,11 +1,11 @@
-"""Files of weights from anywhere: opened, put into networks, and explained in a sentence when they cannot be.
+"""Files of weights from anywhere: opens them, loads them into networks, and says in a sentence why one cannot be used.
 
     with open_checkpoint("model.pth", "an ArcFace IR-SE50") as values:
         with torch.device("meta"):
             network = Network(claimed_shape(values, "head.weight")[0])
         fill(network, values, "an ArcFace IR-SE50")
 
-What a file is, its content tells and not its suffix. Nothing in it is ever run.
+The kind of a file is read from its content, not from its suffix. Nothing in it is ever run.
 """
 
 from __future__ import annotations
@@ -25,16 +25,19 @@ from torch import Tensor, nn
 from engines.base import EngineError
 from engines.checkpoints.tensors import Budget, claimed_shape, read_torch_pickle, read_torch_zip, to_tensor
 from engines.files import write_bytes
+from engines.shown import shown, shown_error
 
-__all__ = ["OwnFile", "fill", "open_checkpoint", "save_own"]
+__all__ = ["OwnFile", "expect_small_header", "fill", "open_checkpoint", "save_own"]
 
 MAX_FILE_BYTES = 4 << 30
 """The largest file in use, e4e with its decoder, has 1.2 GB."""
+MAX_HEADER_BYTES = 16 << 20
+"""Of a safetensors file: names, shapes and metadata."""
 
 
 @dataclass(frozen=True)
 class OwnFile:
-    """What `save_own` wrote: float32 tensors by name, and the metadata."""
+    """The content of a file of `save_own`: float32 tensors by name, and the metadata."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
@@ -42,10 +45,10 @@ class OwnFile:
 
 @contextmanager
 def open_checkpoint(path: Path | str, what: str, own_format: str = "") -> Iterator[Any]:
-    """What a file holds: the value of its pickle or torch archive, or an `OwnFile` if it is of the `own_format`.
+    """Yield a file's content: the value of its pickle or torch archive, or an `OwnFile` if it has the `own_format`.
 
-    Tensors in a value are records, which `to_tensor` and `fill` read within the block. Whatever goes wrong within the
-    block is raised as an `EngineError` that names the file. what: the file wanted, "an ArcFace IR-SE50".
+    Tensors in a value are records, which `to_tensor` and `fill` read within the block. Any error within the block is
+    raised as an `EngineError` that names the file. what: the file that is wanted, "an ArcFace IR-SE50".
     """
     path = Path(path)
     try:
@@ -59,27 +62,28 @@ def open_checkpoint(path: Path | str, what: str, own_format: str = "") -> Iterat
                 if own_format and start[8:9] == b"{" and int.from_bytes(start[:8], "little") < size:
                     yield _read_own(path, what, own_format)
                 elif start.startswith(b"PK"):
-                    yield read_torch_zip(file)
+                    yield read_torch_zip(content)
                 elif start.startswith(b"\x80"):
                     yield read_torch_pickle(content)
                 else:
                     raise ValueError("its format is unknown")
     except FileNotFoundError:
-        raise EngineError(f"There is no file '{path}'; choose {what}.") from None
+        raise EngineError(f"There is no file {shown(str(path), 100)}; choose {what}.") from None
     except OSError as error:
-        raise EngineError(f"'{path}' cannot be read ({error.strerror}); choose {what}.") from None
+        raise EngineError(f"{shown(str(path), 100)} cannot be read ({error.strerror}); choose {what}.") from None
     except EngineError as error:
-        raise EngineError(f"'{path.name}': {error}") from None
+        raise EngineError(f"{shown(path.name)}: {error}") from None
     except Exception as error:  # a file that is not what it seems to be may fail anywhere
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        raise EngineError(f"'{path.name}' is damaged or not {what} ({reason}); choose another file.") from None
+        raise EngineError(
+            f"{shown(path.name)} is damaged or not {what} ({shown_error(error)}); choose another file."
+        ) from None
 
 
 def fill(network: nn.Module, values: dict[str, Any], what: str) -> None:
-    """Give a network on the meta device its tensors, float32 on the CPU, in evaluation mode, weights without gradients.
+    """Load tensors into a network on the meta device: float32, on the CPU, in evaluation mode, without gradients.
 
-    values: by name, float32 tensors or records of any. Every tensor has to be there, of the shape that the network
-    wants, finite, and there may be no others. Nothing is read before its size is known to be right.
+    values: by name, float32 tensors or records of tensors. Each tensor of the network must be there, with the right
+    shape and finite, and there must be no others. Nothing is read before its size is known to be right.
     what: the network, "an ArcFace IR-SE50". Raises `EngineError` or `ValueError`.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items() if not _is_counter(name)}
@@ -91,9 +95,10 @@ def fill(network: nn.Module, values: dict[str, Any], what: str) -> None:
                 f"The tensor '{name}' is of shape {found} where {shape} is wanted; choose an undamaged file."
             )
         budget.take(shape)
-    unknown = next((str(name) for name in values if name not in shapes and not _is_counter(str(name))), None)
-    if unknown is not None:
-        raise EngineError(f"The file has '{unknown[:80]}', which {what} does not have; choose another one.")
+    for name in values:
+        if type(name) is not str or not (name in shapes or _is_counter(name)):
+            found = shown(name if type(name) is str else str(name) if type(name) is int else type(name).__name__)
+            raise EngineError(f"The file has {found}, which {what} does not have; choose another one.")
     for name, target in network.to_empty(device="cpu").state_dict().items():  # each in the layout the network wants
         tensor = torch.zeros(()) if _is_counter(name) else to_tensor(values[name], Budget())
         if not all(extreme.isfinite() for extreme in tensor.aminmax()):  # a NaN would be both
@@ -103,7 +108,7 @@ def fill(network: nn.Module, values: dict[str, Any], what: str) -> None:
 
 
 def _is_counter(name: str) -> bool:
-    """Of the batches that a normalisation has seen: of no use, an integer, and not in every file."""
+    """Whether this counts the batches of a normalisation: unused, an integer, and not in every file."""
     return name.endswith(".num_batches_tracked")
 
 
@@ -124,6 +129,7 @@ def save_own(network: nn.Module, path: Path | str, own_format: str, metadata: di
 
 
 def _read_own(path: Path, what: str, own_format: str) -> OwnFile:
+    expect_small_header(path)
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         if metadata.pop("format", None) != own_format:
@@ -132,3 +138,10 @@ def _read_own(path: Path, what: str, own_format: str) -> OwnFile:
         for name in names:
             budget.take(tuple(file.get_slice(name).get_shape()))
         return OwnFile({name: file.get_tensor(name).float() for name in names}, metadata)
+
+
+def expect_small_header(path: Path) -> None:
+    """Raise `ValueError` for a safetensors file whose header is too large to be parsed at leisure."""
+    with path.open("rb") as file:
+        if int.from_bytes(file.read(8), "little") > MAX_HEADER_BYTES:
+            raise ValueError(f"its header is larger than {MAX_HEADER_BYTES >> 20} MiB")

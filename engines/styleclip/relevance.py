@@ -22,8 +22,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from engines.base import EngineError
+from engines.checkpoints import expect_small_header
 from engines.clip.encoder import ClipEncoder
 from engines.files import write_bytes
+from engines.shown import shown, shown_error
 from engines.styleclip.directions import channel_relevance
 from engines.styleclip.optimization import clip_input
 from engines.stylegan2.generator import Generator
@@ -144,6 +146,7 @@ class RelevanceTable:
     def load(cls, path: Path | str) -> RelevanceTable:
         """Raises `EngineError` when the file is no such table."""
         try:
+            expect_small_header(Path(path))
             with safe_open(Path(path), framework="pt") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != FORMAT:
@@ -155,8 +158,9 @@ class RelevanceTable:
         except FileNotFoundError:
             raise EngineError(f"There is no file '{path}'; choose a table of channel relevance.") from None
         except Exception as error:  # safetensors raises what it likes on a damaged file
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-            raise EngineError(f"'{Path(path).name}' is no table of channel relevance ({reason}).") from None
+            raise EngineError(
+                f"{shown(Path(path).name)} is no table of channel relevance ({shown_error(error)}); choose another one."
+            ) from None
 
 
 def measure_remaining(

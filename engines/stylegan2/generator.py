@@ -46,7 +46,8 @@ class GeneratorConfig:
     """All that decides the function of a generator, but for its tensors.
 
     channels: of each block, from 4 px up. mapping_features: outputs of each layer of the mapping network, the last one
-    is w_dim. c_dim, embed_features: of the class label and its embedding, 0 without classes. resample_taps: length of
+    is w_dim. c_dim, embed_features: of the class label and its embedding, 0 without classes. img_channels: 1 for grey,
+    3 for RGB, and one more for alpha; pictures are RGB in any case. resample_taps: length of
     the upsampling filter. conv_clamp: layers are clamped to ±conv_clamp. num_fp16_res: so many of the largest blocks
     compute in fp16 on a GPU.
     """
@@ -109,8 +110,17 @@ class Generator(nn.Module):
     def img_resolution(self) -> int:
         return self.config.resolution
 
+    def classes_in_turn(self, count: int) -> Tensor | None:
+        """(count,): the class indices 0, 1, 2, …, again and again; None for a generator without classes."""
+        return torch.arange(count) % self.c_dim if self.c_dim else None
+
     def forward(
-        self, z: Tensor, psi: float = 1.0, cutoff: int | None = None, noise: Noise = "const", c: Tensor | None = None
+        self,
+        z: Tensor,
+        psi: float = 1.0,
+        cutoff: int | None = None,
+        noise: Noise = "const",
+        c: Tensor | int | None = None,
     ) -> Tensor:
         """`synthesis(mapping(z, psi, cutoff, c), noise)`."""
         return self.synthesis(self.mapping(z, psi, cutoff, c), noise)
@@ -161,16 +171,14 @@ class MappingNetwork(nn.Module):
     def forward(self, z: Tensor, psi: float = 1.0, cutoff: int | None = None, c: Tensor | None = None) -> Tensor:
         """(N, z_dim) → (N, num_ws, w_dim).
 
-        psi: w_avg + psi · (w - w_avg), in the rows below `cutoff` (all, unless given). c: class labels, (N, c_dim),
-        one-hot, for a generator that has classes. Raises `EngineError` for other shapes.
+        psi: w_avg + psi · (w - w_avg), in the rows below `cutoff` (all, unless given). c: the class, needed by a
+        generator that has classes and ignored by others: an index for all pictures, (N,) integer indices, or (N, c_dim)
+        labels, one-hot. Raises `EngineError` for other shapes and classes.
         """
         _expect("A latent z", z, self.z_dim)
         x = normalize_second_moment(z)
         if self.c_dim:
-            if c is None:
-                raise EngineError(f"This generator makes {self.c_dim} classes of pictures; give it a class label.")
-            _expect("A class label", c, self.c_dim)
-            x = torch.cat([x, normalize_second_moment(self.embed(c))], dim=1)
+            x = torch.cat([x, normalize_second_moment(self.embed(self._labels(c, x)))], dim=1)
         for k in range(self.num_layers):
             x = F.leaky_relu(self.get_submodule(f"fc{k}")(x), SLOPE) * GAIN
         w = x[:, None].repeat(1, self.num_ws, 1)
@@ -178,6 +186,20 @@ class MappingNetwork(nn.Module):
             return w
         rows = self.num_ws if cutoff is None else cutoff
         return torch.cat([torch.lerp(self.w_avg, w[:, :rows], psi), w[:, rows:]], dim=1)
+
+
+    def _labels(self, c: Tensor | int | None, x: Tensor) -> Tensor:
+        """(N, c_dim) in the type and on the device of x."""
+        if c is None:
+            raise EngineError(f"This generator makes {self.c_dim} classes of pictures; give it a class label.")
+        if isinstance(c, int):
+            c = torch.tensor(c).expand(len(x))
+        if c.dim() == 1 and not c.is_floating_point():
+            if c.min() < 0 or c.max() >= self.c_dim:
+                raise EngineError(f"This generator has classes from 0 to {self.c_dim - 1}; choose one of these.")
+            c = F.one_hot(c.long(), self.c_dim)
+        _expect("A class label", c, self.c_dim)
+        return c.to(x)
 
 
 def normalize_second_moment(x: Tensor) -> Tensor:
@@ -207,7 +229,7 @@ class SynthesisNetwork(nn.Module):
             self.add_module(f"b{4 << index}", SynthesisBlock(4 << index, in_channels, channels, config))
 
     def forward(self, w: Tensor, noise: Noise = "const", generator: torch.Generator | None = None) -> Tensor:
-        """(N, num_ws, w_dim) → (N, img_channels, H, W) float32, nominally in [-1, 1], not clamped.
+        """(N, num_ws, w_dim) → (N, 3, H, W) float32, nominally in [-1, 1], not clamped.
 
         generator: of random noise, torch's own unless given. Raises `EngineError` for another shape or kind of noise.
         """
@@ -229,7 +251,19 @@ class SynthesisNetwork(nn.Module):
             name = f"b{4 << index}"
             own = {layer: styles[f"{name}.{layer}"] for layer in self.get_submodule(name).layers}
             x, picture = self.get_submodule(name)(x, picture, own, self.resample_filter, noise, generator)
-        return picture.contiguous()
+        return as_rgb(picture).contiguous()
+
+
+def as_rgb(picture: Tensor) -> Tensor:
+    """(N, 1 to 4, H, W), nominally in [-1, 1] → (N, 3, H, W): grey is repeated, alpha lies on white."""
+    channels = picture.shape[1]
+    if channels == 3:
+        return picture
+    colors = picture[:, :3] if channels == 4 else picture[:, :1].expand(-1, 3, -1, -1)
+    if channels == 1:
+        return colors
+    alpha = ((picture[:, -1:] + 1) / 2).clamp(0, 1)
+    return torch.lerp(torch.ones_like(colors), colors, alpha)
 
 
 class SynthesisBlock(nn.Module):

@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from engines.base import EngineError
-from engines.checkpoints import open_checkpoint
+from engines.checkpoints import OwnFile, expect_small_header, open_checkpoint
 from engines.files import write_bytes
+from engines.shown import shown
 from engines.stylegan2 import Generator, load_generator
 from engines.stylegan2.generator import SynthesisNetwork
 
@@ -183,7 +184,7 @@ def _shapes(network: nn.Module) -> dict[str, torch.Size]:
 
 @dataclass(frozen=True)
 class Domain:
-    """A change, and what its file tells of it: "generator" (sha256 of the base's file), "source", "target", "clip",
+    """A change, and what its file tells about it: "generator" (sha256 of the base's file), "source", "target", "clip",
     "method", "steps", as far as known."""
 
     change: dict[str, Tensor]
@@ -213,6 +214,8 @@ def load_domain(path: Path | str, base: Generator) -> Domain:
     if not _is_domain(path):
         return Domain(difference_of(load_generator(path), base))
     with open_checkpoint(path, KIND, FORMAT) as file:
+        if not isinstance(file, OwnFile):
+            raise ValueError("it is no safetensors file")
         if file.metadata.get("generator", base.sha256) != base.sha256:
             raise EngineError("The domain was trained from another generator; choose that one or another domain.")
         _check(file.tensors, base.synthesis)
@@ -222,9 +225,10 @@ def load_domain(path: Path | str, base: Generator) -> Domain:
 
 def _is_domain(path: Path) -> bool:
     try:
+        expect_small_header(path)
         with safe_open(path, framework="pt") as file:
             return (file.metadata() or {}).get("format") == FORMAT
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, ValueError):
         return False
 
 
@@ -238,10 +242,10 @@ def _check(change: Change, synthesis: SynthesisNetwork) -> None:
                 tuple(change[factor].shape) if factor in change else () for factor in (f"{whole}.up", f"{whole}.down")
             ]
             rank = pair[0][-1:]
-            fits = pair == [(shapes[whole][0], *rank), (*rank, shapes[whole][1:].numel())]
+            fits = len(shapes[whole]) > 0 and pair == [(shapes[whole][0], *rank), (*rank, shapes[whole][1:].numel())]
         else:
             fits = value.shape == shapes.get(name)
         if not fits:
-            raise EngineError(f"The tensor '{name[:80]}' does not fit the generator; choose a domain made for it.")
+            raise EngineError(f"The tensor {shown(name)} does not fit the generator; choose a domain made for it.")
         if not value.isfinite().all():
-            raise EngineError(f"The tensor '{name[:80]}' has numbers that are not finite; choose an undamaged file.")
+            raise EngineError(f"The tensor {shown(name)} has numbers that are not finite; choose an undamaged file.")
