@@ -23,7 +23,15 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from engines.base import EngineError
-from engines.checkpoints.tensors import Budget, claimed_shape, read_torch_pickle, read_torch_zip, to_tensor
+from engines.checkpoints.tensors import (
+    MAX_HEADER_BYTES,
+    Budget,
+    claimed_shape,
+    read_safetensors,
+    read_torch_pickle,
+    read_torch_zip,
+    to_tensor,
+)
 from engines.files import write_bytes
 from engines.shown import shown, shown_error
 
@@ -31,8 +39,6 @@ __all__ = ["OwnFile", "expect_small_header", "fill", "open_checkpoint", "save_ow
 
 MAX_FILE_BYTES = 4 << 30
 """The largest file in use, e4e with its decoder, has 1.2 GB."""
-MAX_HEADER_BYTES = 16 << 20
-"""Of a safetensors file: names, shapes and metadata."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,12 @@ class OwnFile:
 
 
 @contextmanager
-def open_checkpoint(path: Path | str, what: str, own_format: str = "") -> Iterator[Any]:
+def open_checkpoint(path: Path | str, what: str, own_format: str = "", *, foreign: bool = False) -> Iterator[Any]:
     """Yield a file's content: the value of its pickle or torch archive, or an `OwnFile` if it has the `own_format`.
 
     Tensors in a value are records, which `to_tensor` and `fill` read within the block. Any error within the block is
     raised as an `EngineError` that names the file. what: the file that is wanted, "an ArcFace IR-SE50".
+    foreign: whether safetensors of other programs are read too, as a dict of records.
     """
     path = Path(path)
     try:
@@ -60,7 +67,10 @@ def open_checkpoint(path: Path | str, what: str, own_format: str = "") -> Iterat
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 start = content[:16]
                 if own_format and start[8:9] == b"{" and int.from_bytes(start[:8], "little") < size:
-                    yield _read_own(path, what, own_format)
+                    own = _read_own(path, own_format)
+                    if own is None and not foreign:
+                        raise EngineError(f"The file was not saved as {what} by Atelier; choose one that was.")
+                    yield read_safetensors(content) if own is None else own
                 elif start.startswith(b"PK"):
                     yield read_torch_zip(content)
                 elif start.startswith(b"\x80"):
@@ -128,12 +138,13 @@ def save_own(network: nn.Module, path: Path | str, own_format: str, metadata: di
     write_bytes(Path(path), save(tensors, {**metadata, "format": own_format}))
 
 
-def _read_own(path: Path, what: str, own_format: str) -> OwnFile:
+def _read_own(path: Path, own_format: str) -> OwnFile | None:
+    """None for the files of other programs."""
     expect_small_header(path)
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         if metadata.pop("format", None) != own_format:
-            raise EngineError(f"The file was not saved as {what} by Atelier; choose one that was.")
+            return None
         budget, names = Budget(), file.keys()
         for name in names:
             budget.take(tuple(file.get_slice(name).get_shape()))

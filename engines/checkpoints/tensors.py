@@ -7,6 +7,7 @@ Nothing is allocated before it is known that the bytes are there and how many nu
 from __future__ import annotations
 
 import io
+import json
 import math
 import sys
 import zipfile
@@ -27,6 +28,7 @@ __all__ = [
     "Budget",
     "claimed_shape",
     "number",
+    "read_safetensors",
     "read_torch_pickle",
     "read_torch_zip",
     "to_tensor",
@@ -39,6 +41,8 @@ MAX_INDEX_BYTES = 16 << 20
 """Of the pickle in a torch file, which only says where the numbers are; a checkpoint with optimisers has 1 MiB."""
 MAX_DIRECTORY_BYTES = 8 << 20
 """Of the list of members in a torch file, about 80 for each tensor."""
+MAX_HEADER_BYTES = 16 << 20
+"""Of a safetensors file: names, shapes and metadata."""
 MAX_BLOB_STEPS = 500
 """Opcodes of a storage that is a file of its own within another pickle; one has about 60, and may be read often."""
 MAX_ELEMENTS = 1 << 29
@@ -209,6 +213,34 @@ def _read_part(file: BinaryIO, position: int, start: int, count: int) -> bytes:
 
 def _nothing(key: str, start: int, count: int) -> bytes:
     raise ValueError(f"it lacks the storage {shown(key)}")
+
+
+# ---------------------------------------------------------------------------------------------- safetensors
+
+SAFETENSORS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+
+
+def read_safetensors(file: BinaryIO) -> dict[str, Record]:
+    """The tensors of a safetensors file of any program, by name, as records that `to_tensor` reads.
+
+    The header is 8 bytes of its length, then JSON: {name: {"dtype", "shape", "data_offsets": [start, end]}}.
+    """
+    length = int.from_bytes(_read_at(file, 0, 8), "little")
+    if length > MAX_HEADER_BYTES:
+        raise ValueError(f"its header is larger than {MAX_HEADER_BYTES >> 20} MiB")
+    header = json.loads(_read_at(file, 8, length))
+    found = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            dtype, shape, (start, end) = SAFETENSORS.get(entry["dtype"]), tuple(entry["shape"]), entry["data_offsets"]
+            _sizes((*_sizes(shape), start, end)[-8:])
+            strides = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+            if dtype is None or end - start != math.prod(shape) * dtype.itemsize:
+                found[name] = Record("unknown", ())
+            else:
+                storage = Storage(dtype, math.prod(shape), partial(_read_part, file, 8 + length + start))
+                found[name] = Record("torch._utils._rebuild_tensor_v2", (storage, 0, shape, strides))
+    return found
 
 
 # ---------------------------------------------------------------------------------------------- values

@@ -88,7 +88,8 @@ PLACES = {
     "blob": lambda v: entry(
         "<s>", name("torch._utils._rebuild_tensor_v2")
         + b"(" + name("torch.storage._load_from_bytes") + v + b"\x85RK\x00K\x10\x85K\x01\x85tR"),
-    "networks": lambda v: b"(" + 3 * (name("dnnlib.tflib.network.Network") + b")\x81" + entry("version", v) + b"b") + b"t",
+    "networks": lambda v: b"(" + 3 * (name("dnnlib.tflib.network.Network") + b")\x81" + entry("version", v) + b"b")
+    + b"t",
 }  # fmt: skip
 
 
@@ -214,13 +215,17 @@ def test_unknown_classes_in_places_that_nobody_reads(tmp_path):
     assert load_style(tmp_path / "a.pt", 16).vectors.shape == (1, 16)
 
 
-ACCUSED = ["os.system", "posix.popen", "nt.system", "subprocess.Popen", "builtins.eval", "builtins.exec",
-           "runpy.run_path", "__builtin__.execfile", "builtins.getattr", "importlib.import_module", "socket.socket", "shutil.rmtree",
-           "ctypes.CDLL", "pickle.loads", "torch.load", "numpy.load", "operator.attrgetter", "io.open", "pty.spawn",
-           "collections.OrderedDict.__reduce__", "webbrowser.open", "torch.hub.load"]  # fmt: skip
-NOT_ACCUSED = ["pathlib.PosixPath", "torch.nn.modules.container.ParameterDict",
-               "numpy.random._pickle.__randomstate_ctor", "__main__.Config", "training.loop.Statistics", "functools.partial", "types.SimpleNamespace",
-               "osmium.Map", "io.BytesIO", "builtins.frozenset", "code.model.Generator", "test.Options"]  # fmt: skip
+ACCUSED = (
+    "os.system", "posix.popen", "nt.system", "subprocess.Popen", "builtins.eval", "builtins.exec", "runpy.run_path",
+    "__builtin__.execfile", "builtins.getattr", "importlib.import_module", "socket.socket", "shutil.rmtree",
+    "ctypes.CDLL", "pickle.loads", "torch.load", "numpy.load", "operator.attrgetter", "io.open", "pty.spawn",
+    "collections.OrderedDict.__reduce__", "webbrowser.open", "torch.hub.load",
+)  # fmt: skip
+NOT_ACCUSED = (
+    "pathlib.PosixPath", "torch.nn.modules.container.ParameterDict", "__main__.Config", "osmium.Map", "io.BytesIO",
+    "numpy.random._pickle.__randomstate_ctor", "training.loop.Statistics", "functools.partial",
+    "types.SimpleNamespace", "builtins.frozenset", "code.model.Generator", "test.Options",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("full", ACCUSED)
