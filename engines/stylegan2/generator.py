@@ -24,6 +24,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engines.base import EngineError
+from engines.stylegan2.operators import (
+    EPSILON,
+    as_rgb,
+    binomial,
+    channels_last,
+    convolve,
+    demodulation,
+    over_pixels,
+    upsample2d,
+    within_fp16,
+)
 from engines.stylegan2.style_space import style_rows
 
 __all__ = ["Generator", "GeneratorConfig", "Noise", "block_channels"]
@@ -33,7 +44,6 @@ Noise = Literal["const", "none", "random"]
 
 SLOPE, GAIN = 0.2, math.sqrt(2)
 """Of the leaky ReLU; the gain keeps the variance."""
-EPSILON = 1e-8
 
 
 def block_channels(resolution: int, channel_base: int = 32768, channel_max: int = 512) -> tuple[int, ...]:
@@ -223,7 +233,7 @@ class SynthesisNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.rows = style_rows(config.resolution)
-        self.register_buffer("resample_filter", _binomial(config.resample_taps))
+        self.register_buffer("resample_filter", binomial(config.resample_taps))
         for index, channels in enumerate(config.channels):
             in_channels = config.channels[index - 1] if index else 0
             self.add_module(f"b{4 << index}", SynthesisBlock(4 << index, in_channels, channels, config))
@@ -252,18 +262,6 @@ class SynthesisNetwork(nn.Module):
             own = {layer: styles[f"{name}.{layer}"] for layer in self.get_submodule(name).layers}
             x, picture = self.get_submodule(name)(x, picture, own, self.resample_filter, noise, generator)
         return as_rgb(picture).contiguous()
-
-
-def as_rgb(picture: Tensor) -> Tensor:
-    """(N, 1 to 4, H, W), nominally in [-1, 1] → (N, 3, H, W): grey is repeated, alpha lies on white."""
-    channels = picture.shape[1]
-    if channels == 3:
-        return picture
-    colors = picture[:, :3] if channels == 4 else picture[:, :1].expand(-1, 3, -1, -1)
-    if channels == 1:
-        return colors
-    alpha = ((picture[:, -1:] + 1) / 2).clamp(0, 1)
-    return torch.lerp(torch.ones_like(colors), colors, alpha)
 
 
 class SynthesisBlock(nn.Module):
@@ -315,7 +313,7 @@ class StyledConvolution(nn.Module):
         weight = torch.randn(channels, in_channels, 3, 3)
         # Laid out in memory as the convolution wants it, transposed or not; it would rearrange it every time.
         self.weight = nn.Parameter(
-            _channels_last(weight.transpose(0, 1)).transpose(0, 1) if is_upsampling else _channels_last(weight)
+            channels_last(weight.transpose(0, 1)).transpose(0, 1) if is_upsampling else channels_last(weight)
         )
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(channels))
@@ -332,10 +330,10 @@ class StyledConvolution(nn.Module):
         """(N, C_in, h, w) → (N, C, h, w), or (N, C, 2h, 2w) with a `resample_filter`."""
         weight, scale = self.weight, demodulation(self.weight, style)
         if x.dtype == torch.float16:
-            weight, style, scale = _within_fp16(weight, style, scale)
-        x = convolve(x * _over_pixels(style, x), weight.to(x.dtype), resample_filter)
+            weight, style, scale = within_fp16(weight, style, scale)
+        x = convolve(x * over_pixels(style, x), weight.to(x.dtype), resample_filter)
         # The gain of the activation is in all that goes into it: a leaky ReLU is homogeneous.
-        bias, scale = _over_pixels(self.bias * GAIN, x), _over_pixels(scale * GAIN, x)
+        bias, scale = over_pixels(self.bias * GAIN, x), over_pixels(scale * GAIN, x)
         # Without gradients in place: allocating what is as large costs more than computing it.
         x = torch.addcmul(bias, x, scale, out=None if torch.is_grad_enabled() else x)
         if noise != "none":
@@ -366,64 +364,5 @@ class ToRGB(nn.Module):
         """(N, C, r, r) → (N, img_channels, r, r)"""
         style = style / math.sqrt(self.in_channels)
         weight = self.weight.flatten(1) * style[:, None]  # (N, img_channels, C); for so few outputs smaller than x
-        x = torch.einsum("nchw,nkc->nkhw", x, weight.to(x.dtype)) + _over_pixels(self.bias, x)
+        x = torch.einsum("nchw,nkc->nkhw", x, weight.to(x.dtype)) + over_pixels(self.bias, x)
         return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)
-
-
-# ---------------------------------------------------------------------------------------------- operators
-
-
-def demodulation(weight: Tensor, style: Tensor) -> Tensor:
-    """arXiv 1912.04958, eq. 3: 1 / √Σ (style_i · weight_oik)² over i, k; (C, C_in, h, w) and (N, C_in) → (N, C)."""
-    power = sum(tap.square() for tap in weight.flatten(2).unbind(2))  # ten times as fast as a sum over two axes
-    return (style.square() @ power.T + EPSILON).rsqrt()
-
-
-def _within_fp16(weight: Tensor, style: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The same product of the three, with the largest style 1 and the largest weight of each output 1 / √fan_in."""
-    largest_weight = weight.abs().amax(dim=(1, 2, 3)).clamp_min(EPSILON) * math.sqrt(weight[0].numel())
-    largest_style = style.abs().amax(dim=1, keepdim=True).clamp_min(EPSILON)
-    return weight / largest_weight[:, None, None, None], style / largest_style, scale * largest_weight * largest_style
-
-
-def convolve(x: Tensor, weight: Tensor, resample_filter: Tensor | None = None) -> Tensor:
-    """Correlation, zeros around it: (N, C_in, h, w) → (N, C, h, w), or with a filter (N, C, 2h, 2w).
-
-    Upsampling is a transposed convolution with stride 2 whose pixels, (2h + 1) × (2w + 1), are then filtered.
-    """
-    if resample_filter is None:
-        return F.conv2d(x, weight, padding=1)
-    height, width = 2 * x.shape[2], 2 * x.shape[3]
-    x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-    kernel = _kernel(resample_filter, x)
-    taps = len(resample_filter)
-    return F.conv2d(x, kernel, padding=(taps + 1) // 2 - 1, groups=x.shape[1])[:, :, :height, :width]
-
-
-def upsample2d(x: Tensor, resample_filter: Tensor) -> Tensor:
-    """(N, C, h, w) → (N, C, 2h, 2w): a zero after every row and column, then the filter; zeros around."""
-    taps = len(resample_filter)
-    y = F.conv_transpose2d(
-        x, _kernel(resample_filter, x), stride=2, padding=taps - 1 - (taps + 1) // 2, groups=x.shape[1]
-    )
-    return y[:, :, : 2 * x.shape[2], : 2 * x.shape[3]]
-
-
-def _kernel(resample_filter: Tensor, x: Tensor) -> Tensor:
-    """One filter for every channel of x, (C, 1, taps, taps); it sums to 4, as three of four pixels were zero."""
-    return (4 * torch.outer(resample_filter, resample_filter)).to(x.dtype).expand(x.shape[1], 1, -1, -1)
-
-
-def _binomial(taps: int) -> Tensor:
-    """[1, 3, 3, 1] / 8 for four taps."""
-    row = torch.tensor([float(math.comb(taps - 1, k)) for k in range(taps)])
-    return row / row.sum()
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def _over_pixels(values: Tensor, x: Tensor) -> Tensor:
-    """(N, C) or (C,) → (N, C, 1, 1) or (C, 1, 1) in the type of x."""
-    return values[..., None, None].to(x.dtype)

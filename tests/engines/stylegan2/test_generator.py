@@ -173,6 +173,25 @@ def test_classes_by_the_papers():
         mapping(z, c=c[:, :2])
 
 
+def test_classes_by_their_index():
+    generator = Generator(GeneratorConfig((8, 8), z_dim=6, mapping_features=(10,), c_dim=3, embed_features=4))
+    z = torch.randn(2, 6)
+    wanted = generator.mapping(z, c=torch.eye(3)[[2, 2]])
+    assert torch.equal(generator.mapping(z, c=2), wanted)
+    assert torch.equal(generator.mapping(z, c=torch.tensor([2, 2])), wanted)
+    assert generator(z, c=1).shape == (2, 3, 8, 8)
+    assert generator.classes_in_turn(5).tolist() == [0, 1, 2, 0, 1]
+    for wrong in (3, -1, torch.tensor([0, 3])):
+        with pytest.raises(EngineError, match="classes from 0 to 2"):
+            generator.mapping(z, c=wrong)
+
+
+def test_a_class_does_not_matter_without_classes(small):
+    z = torch.randn(1, 16, dtype=torch.float64)
+    assert torch.equal(small.mapping(z, c=4), small.mapping(z))
+    assert small.classes_in_turn(5) is None
+
+
 @pytest.mark.parametrize("taps", [2, 3, 4, 6])
 def test_filters_of_any_length_keep_pictures_in_place(taps):
     """Upsampling ramps and constants is exact between the borders; odd filters are padded at the left, as upstream."""
