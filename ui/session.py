@@ -15,6 +15,7 @@ import gradio as gr
 from gradio.components import Component
 
 from engines.base import Engine, EngineError, EngineSettings
+from engines.shown import shown
 from studio import Run
 from ui import intake
 from ui.components.canvas import LiveCanvas
@@ -303,7 +304,7 @@ class Session:
         try:
             found = self.context.studio.embedded_settings(Path(path))
             if found["method"] != self.engine.name:
-                raise EngineError(f"This file was made with '{found['method']}'; open it on that tab.")
+                raise EngineError(f"This file was made with {shown(found['method'])}; open it on that tab.")
             files = {spec.name: _CHOOSE_AGAIN for spec in self._specs.values() if spec.is_file}
             settings = self.engine.Settings.parse({**found["settings"], **files})
         except EngineError as error:

@@ -14,8 +14,10 @@ N pictures, C channels, H × W pixels, r the resolution of a block.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -120,6 +122,24 @@ class Generator(nn.Module):
     def img_resolution(self) -> int:
         return self.config.resolution
 
+    def of_class(self, index: int) -> Generator:
+        """This generator with `index` as the class of all latents that come without one; it shares all tensors.
+
+        Its `sha256` names the class too, as what is measured or trained with it belongs to that class. A generator
+        without classes is returned as it is. Raises `EngineError` when there is no such class.
+        """
+        if not self.c_dim:
+            return self
+        if not 0 <= index < self.c_dim:
+            raise EngineError(
+                f"This generator has the classes 0 to {self.c_dim - 1} and no class {index}; choose one of these."
+            )
+        chosen = copy(self)
+        chosen._modules = {**self._modules, "mapping": copy(self.mapping)}
+        chosen.mapping.default_class = index
+        chosen.sha256 = hashlib.sha256(f"{self.sha256}-{index}".encode()).hexdigest() if self.sha256 else ""
+        return chosen
+
     def classes_in_turn(self, count: int) -> Tensor | None:
         """(count,): the class indices 0, 1, 2, …, again and again; None for a generator without classes."""
         return torch.arange(count) % self.c_dim if self.c_dim else None
@@ -171,6 +191,8 @@ class MappingNetwork(nn.Module):
         self.z_dim, self.c_dim, self.num_ws = config.z_dim, config.c_dim, config.num_ws
         if config.c_dim:
             self.embed = FullyConnected(config.c_dim, config.embed_features)
+        self.default_class: int | None = None
+        """The class of latents that come without one."""
         self.num_layers = len(config.mapping_features)
         sizes = (config.z_dim + config.embed_features, *config.mapping_features)
         for k in range(self.num_layers):
@@ -200,6 +222,7 @@ class MappingNetwork(nn.Module):
 
     def _labels(self, c: Tensor | int | None, x: Tensor) -> Tensor:
         """(N, c_dim) in the type and on the device of x."""
+        c = self.default_class if c is None else c
         if c is None:
             raise EngineError(f"This generator makes {self.c_dim} classes of pictures; give it a class label.")
         if isinstance(c, int):

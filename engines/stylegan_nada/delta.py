@@ -150,6 +150,7 @@ def descendant(base: Generator, change: Change, strengths: Strengths = FULL) -> 
     for name, value in moved_parameters(base.synthesis, change, strengths).items():
         tensors[f"synthesis.{name}"] = value
     generator.load_state_dict(tensors, assign=True)
+    generator.mapping.default_class = base.mapping.default_class
     return generator.eval().requires_grad_(False)
 
 

@@ -186,10 +186,26 @@ def test_classes_by_their_index():
             generator.mapping(z, c=wrong)
 
 
+def test_a_generator_of_one_class_shares_its_tensors():
+    generator = Generator(GeneratorConfig((8, 8), z_dim=6, mapping_features=(10,), c_dim=3, embed_features=4))
+    generator.sha256 = "ab"
+    chosen, z = generator.of_class(1), torch.randn(2, 6)
+    assert torch.equal(chosen.mapping(z), generator.mapping(z, c=1))
+    assert torch.equal(chosen.mapping(z, c=2), generator.mapping(z, c=2))
+    assert chosen.mapping.embed.weight is generator.mapping.embed.weight
+    assert len({generator.sha256, chosen.sha256, generator.of_class(2).sha256}) == 3
+    assert generator.of_class(1).sha256 == chosen.sha256
+    with pytest.raises(EngineError, match="give it a class"):
+        generator.mapping(z)
+    with pytest.raises(EngineError, match="no class 3"):
+        generator.of_class(3)
+
+
 def test_a_class_does_not_matter_without_classes(small):
     z = torch.randn(1, 16, dtype=torch.float64)
     assert torch.equal(small.mapping(z, c=4), small.mapping(z))
     assert small.classes_in_turn(5) is None
+    assert small.of_class(4) is small
 
 
 @pytest.mark.parametrize("taps", [2, 3, 4, 6])
