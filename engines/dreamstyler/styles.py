@@ -152,10 +152,10 @@ def _check_shape(shape: tuple[int, ...], width: int, *, may_be_several: bool) ->
         return
     if len(shape) == 2 and shape[1] != width:
         shape = shape[1:]
-    made_for = f", those of {MODELS[shape[-1]]}," if shape and shape[-1] in MODELS else ""
+    made_for = f" (it is for {MODELS[shape[-1]]})" if shape and shape[-1] in MODELS else ""
     raise EngineError(
-        f"The style has vectors of {' × '.join(map(str, shape)) or 'no'} numbers{made_for} where this model reads "
-        f"{width}; choose the model it was learned with, or another style."
+        f"The style has vectors of {' × '.join(map(str, shape)) or 'no'} numbers where this model reads "
+        f"{width}{made_for}; choose the model it was learned with, or another style."
     )
 
 
