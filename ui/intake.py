@@ -19,6 +19,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from engines.errors import EngineError
+from engines.images import on_white
 from engines.svg_file import MAX_BYTES, check_svg_file
 
 __all__ = [
@@ -56,8 +57,8 @@ def picture(path: str | Path) -> Path:
                 raise Image.DecompressionBombError
             image.draft("RGB", (_LONG_EDGE, _LONG_EDGE))
             image = ImageOps.exif_transpose(image)
-            image.thumbnail((_LONG_EDGE, _LONG_EDGE))
-            clean = _on_white(image)
+            clean = on_white(image)
+            clean.thumbnail((_LONG_EDGE, _LONG_EDGE))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise EngineError("This picture has too many pixels; use one with at most 32 million pixels.") from None
     except (OSError, ValueError, SyntaxError):
@@ -72,14 +73,6 @@ def size_of(path: str | Path) -> tuple[int, int]:
     with Image.open(path, formats=_FORMATS) as image:
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
         return (image.height, image.width) if turned else (image.width, image.height)
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    paper = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(paper, image).convert("RGB")
 
 
 def from_data_url(url: Any) -> Path:

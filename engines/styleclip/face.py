@@ -51,6 +51,10 @@ class FaceSettings(EngineSettings):
         1.0, label="Truncation", group="Face", minimum=0, maximum=1.2, step=0.05,
         help="How far a face may be from the average one: 0 the average, 1 as the generator learned. Published: 0.7.",
     )  # fmt: skip
+    class_index: int = setting(
+        0, label="Class", group="Face", minimum=0, maximum=99_999, step=1, advanced=True,
+        help="The kind of picture that your own generator makes, if it knows several, counted from 0.",
+    )  # fmt: skip
     photo: str = setting(
         "", label="Own picture", group="Face", kind="image",
         help="A face to edit instead of a numbered one. The generator first searches for it.",
@@ -98,10 +102,8 @@ class FaceEngine(Engine):
         self._device = models.device
 
     def open_generator(self, settings: FaceSettings) -> None:
-        """Set `_generator`: the family's own, or that of a file."""
-        self._generator: Generator = self.models.generator(settings.generator)
-        if self._generator.c_dim:
-            raise EngineError("This generator makes pictures of several classes; choose one that needs no class.")
+        """Set `_generator`: the family's own, or that of a file with the chosen class."""
+        self._generator: Generator = self.models.generator(settings.generator).of_class(settings.class_index)
 
     def find_face(self, settings: FaceSettings, steps: int) -> Iterator[Frame]:
         """Set `_generator` and `_start`, (1, num_ws, w_dim); yields frames while the user's picture is projected.
