@@ -270,7 +270,10 @@ class Job:
         if self.options.timelapse:
             write_video([*self.pictures, frame.image], self.folder / "timelapse.mp4")
         report = {"method": self.method.name, "settings": settings, "models": models.used, "steps": self.records}
-        self._write_json("run.json", {**report, "seconds": round(seconds, 3), "device": str(models.device)})
+        report |= {"seconds": round(seconds, 3), "device": str(models.device)}
+        if frame.notices:
+            report["notices"] = list(frame.notices)
+        self._write_json("run.json", report)
 
     def _write_json(self, name: str, value: Any) -> None:
         from engines.files import write_text

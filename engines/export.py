@@ -7,6 +7,7 @@ and "settings". Every file is written whole or not at all (engines/files.py).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain, repeat
@@ -19,12 +20,16 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from engines.errors import EngineError
 from engines.files import replacing
+from engines.shown import shown
 
 __all__ = ["read_embedded", "write_animation", "write_png", "write_video"]
 
 _CHUNK = "atelier"
 _MAX_SVG_BYTES = 16 << 20
 _MAX_METADATA = 1 << 20
+"""Characters of the settings in a picture or a drawing."""
+_MAX_DEPTH = 100
+"""Of an SVG's elements and of the settings within one another; ours have less than ten."""
 
 
 def write_png(image: np.ndarray, path: Path, metadata: dict[str, Any] | None = None) -> None:
@@ -108,10 +113,10 @@ def read_embedded(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             is_png = file.read(8) == b"\x89PNG\r\n\x1a\n"
         text = _png_text(path) if is_png else _svg_text(path)
-        values = json.loads(text) if text else None
+        values = json.loads(text) if text and len(text) <= _MAX_METADATA and _is_shallow(text) else None
     except OSError as error:
         raise EngineError(
-            "'{file}' cannot be read: {value}.", file=path.name, value=error.strerror or "not a picture"
+            "{file} cannot be read: {value}.", file=shown(path.name), value=error.strerror or "not a picture"
         ) from None
     except (ValueError, RecursionError):
         values = None
@@ -119,9 +124,20 @@ def read_embedded(path: Path) -> dict[str, Any]:
         values = None
     if values is None or not isinstance(values.get("settings"), dict):
         raise EngineError(
-            "'{file}' carries no settings; choose a PNG or SVG that was saved here with its settings.", file=path.name
+            "{file} carries no settings; choose a PNG or SVG that was saved here with its settings.",
+            file=shown(path.name),
         )
     return values
+
+
+def _is_shallow(text: str) -> bool:
+    """Whether lists and objects of a JSON text are not nested deeply: what reads the settings may recurse into them."""
+    depth = 0
+    for bracket in re.findall(r"[\[{}\]]", text):  # those within strings come in pairs, or nearly
+        depth += 1 if bracket in "[{" else -1
+        if depth > _MAX_DEPTH:
+            return False
+    return True
 
 
 def _png_text(path: Path) -> str:
@@ -138,14 +154,17 @@ def _svg_text(path: Path) -> str:
         return ""
     parser = expat.ParserCreate(namespace_separator=" ")
     parts: list[str] = []
+    room = _MAX_METADATA
     open_elements: list[str] = []
 
     def start(name: str, _attributes: dict[str, str]) -> None:
         open_elements.append(name.rpartition(" ")[2])
 
     def text(data: str) -> None:
-        if open_elements[-1:] == ["metadata"] and sum(map(len, parts)) < _MAX_METADATA:
+        nonlocal room
+        if open_elements[-1:] == ["metadata"] and room > 0:
             parts.append(data)
+            room -= len(data)
 
     def refuse(*_: Any) -> None:
         raise ValueError("entities")

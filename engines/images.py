@@ -1,7 +1,7 @@
-"""Pictures: from people, read with limits and never trusted; as 8-bit arrays, and as tensors.
+"""Pictures of people, read within limits and never trusted; as 8-bit arrays, and as tensors.
 
-Arrays are (H, W, 3) uint8 RGB. Tensors are (3, H, W) in [0, 1], but where another range is told: generators make
-pictures that are nominally in [-1, 1].
+Arrays are (H, W, 3) uint8 RGB. Tensors are (3, H, W) in [0, 1] unless another range is named: pictures of generators
+are nominally in [-1, 1].
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from engines.errors import EngineError
+from engines.shown import shown
 
 __all__ = [
     "MAX_PIXELS",
@@ -23,6 +24,7 @@ __all__ = [
     "as_sheet",
     "as_tensor",
     "load_picture",
+    "on_white",
     "middle_square",
     "padded_square",
     "resized",
@@ -33,12 +35,12 @@ _FORMATS = ("PNG", "JPEG", "WEBP")
 
 
 def load_picture(path: str | Path, max_side: int = 1024) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, transparent parts on white, the longer side at most `max_side`; only the first frame.
+    """(H, W, 3) uint8 RGB, upright, transparent parts on white, the longer side at most `max_side`.
 
-    Raises `EngineError` when the file is missing, is no PNG, JPEG or WebP, is damaged, or has over 32 million pixels
-    (known from its header, before it is decoded).
+    Only the first frame of a moving picture. Raises `EngineError` when the file is missing, is no PNG, JPEG or WebP, is
+    damaged, or has over 32 million pixels (known from its header, before it is decoded).
     """
-    name = Path(path).name
+    name = shown(Path(path).name)[1:-1]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -46,9 +48,9 @@ def load_picture(path: str | Path, max_side: int = 1024) -> np.ndarray:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise Image.DecompressionBombError
                 picture.draft("RGB", (max_side, max_side))
-                picture = ImageOps.exif_transpose(picture).convert("RGBA")
+                picture = on_white(ImageOps.exif_transpose(picture))
     except FileNotFoundError:
-        raise EngineError("There is no picture at '{name}'; choose another file.", name=name) from None
+        raise EngineError("There is no picture at {name}; choose another file.", name=name) from None
     except Image.DecompressionBombError:  # Pillow raises it too, for the largest ones
         raise EngineError("The picture {name} is too large; use one of at most 32 million pixels.", name=name) from None
     except Exception:  # Pillow's decoders raise almost anything on damaged files
@@ -56,8 +58,27 @@ def load_picture(path: str | Path, max_side: int = 1024) -> np.ndarray:
             "The file {name} is not a readable PNG, JPEG or WebP picture; choose another one.", name=name
         ) from None
     picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    white = Image.new("RGBA", picture.size, "white")
-    return np.asarray(Image.alpha_composite(white, picture).convert("RGB"))
+    return np.asarray(picture)
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """A picture of any mode as RGB: transparent parts on white, more than 8 bits scaled by the range of the mode."""
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return _from_deep(picture)
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def _from_deep(picture: Image.Image) -> Image.Image:
+    """From grey of 16 or 32 bits, or of floats: by 65535 or by 1 if all numbers are within, else by their own range."""
+    numbers = np.nan_to_num(np.asarray(picture, np.float64), posinf=0, neginf=0)
+    low, high = 0.0, 1.0 if picture.mode == "F" else 65535.0
+    if numbers.min() < low or numbers.max() > high:
+        low, high = numbers.min(), numbers.max()
+    grey = (numbers - low) / max(high - low, 1e-12) * 255
+    return Image.fromarray(grey.round().astype(np.uint8)).convert("RGB")
 
 
 # ---------------------------------------------------------------------------------------------- squares

@@ -2,7 +2,7 @@
 
 `Engine.state_dict()` holds tensors and JSON values, at any depth of dicts and lists. The tensors become the tensors of
 the file; the rest becomes one JSON text in its metadata, in which ``{"__tensor__": name}`` stands for a tensor.
-Nothing in such a file is code, so one that came from elsewhere is safe to open.
+Nothing in such a file is code, so one from another computer is safe to open.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from engines.checkpoints import expect_small_header
 from engines.errors import EngineError
 from engines.files import write_bytes
 from engines.saved_files import is_file
+from engines.shown import shown
 
 __all__ = ["load_state", "save_state"]
 
@@ -38,23 +40,25 @@ def load_state(path: Path) -> dict[str, Any]:
     if path.exists() and not is_file(path):
         raise EngineError("The saved state '{file}' is damaged; choose another one.", file=path.name)
     try:
+        expect_small_header(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != _FORMAT:
                 raise EngineError(
-                    "'{file}' is not a saved state of Atelier; choose a state.safetensors of a run.", file=path.name
+                    "{file} is not a saved state of Atelier; choose a state.safetensors of a run.",
+                    file=shown(path.name),
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
         state = _put_tensors(json.loads(metadata["state"]), tensors)
         if not isinstance(state, dict):
-            raise TypeError("a state is a dictionary")
+            raise ValueError("it is no dict")
         return state
     except FileNotFoundError:
         raise EngineError(
-            "There is no saved state '{file}'; choose a folder in which a run was saved.", file=path.name
+            "There is no saved state {file}; choose a folder in which a run was saved.", file=shown(path.name)
         ) from None
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError):
-        raise EngineError("The saved state '{file}' is damaged; choose another one.", file=path.name) from None
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise EngineError("The saved state {file} is damaged; choose another one.", file=shown(path.name)) from None
 
 
 def _take_tensors(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:

@@ -16,7 +16,8 @@ from PIL import Image
 
 from engines.files import ASSETS
 from engines.styleclip.mapper import mapper_of, save_mapper
-from engines.styleclip.mapper_engine import TRAIN, StyleCLIPMapper, StyleCLIPMapperSettings
+from engines.styleclip.mapper.engine import StyleCLIPMapper
+from engines.styleclip.mapper.settings import TRAIN, StyleCLIPMapperSettings
 from engines.zoo import Models
 from world.portrait_edits import EDITS
 

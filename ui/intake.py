@@ -19,6 +19,8 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from engines.errors import EngineError
+from engines.images import on_white
+from engines.svg_file import MAX_BYTES, check_svg_file
 
 __all__ = [
     "MAX_OWN_UPLOAD",
@@ -38,7 +40,7 @@ MAX_UPLOAD, MAX_OWN_UPLOAD = "16mb", "1gb"
 """Of a page that others can reach, and of one's own: checkpoints of generators are large."""
 _LONG_EDGE = 1024
 _FORMATS = ("PNG", "JPEG", "WEBP")
-_MAX_SVG_BYTES = 4_000_000
+_MAX_SVG_BYTES = MAX_BYTES
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -55,8 +57,8 @@ def picture(path: str | Path) -> Path:
                 raise Image.DecompressionBombError
             image.draft("RGB", (_LONG_EDGE, _LONG_EDGE))
             image = ImageOps.exif_transpose(image)
-            image.thumbnail((_LONG_EDGE, _LONG_EDGE))
-            clean = _on_white(image)
+            clean = on_white(image)
+            clean.thumbnail((_LONG_EDGE, _LONG_EDGE))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise EngineError("This picture has too many pixels; use one with at most 32 million pixels.") from None
     except (OSError, ValueError, SyntaxError):
@@ -73,14 +75,6 @@ def size_of(path: str | Path) -> tuple[int, int]:
         return (image.height, image.width) if turned else (image.width, image.height)
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    paper = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(paper, image).convert("RGB")
-
-
 def from_data_url(url: Any) -> Path:
     """What a script of the page made ("data:image/png;base64,...") as a file, unread; `picture` looks into it."""
     try:
@@ -94,9 +88,11 @@ def drawing(path: str | Path) -> Path:
     """An uploaded SVG, checked for size and kind; engines.vector reads it. `EngineError` when it is none."""
     path = Path(path)
     if path.stat().st_size > _MAX_SVG_BYTES:
-        raise EngineError("This drawing is too large; use an SVG file of at most 4 MB.")
-    if b"<svg" not in path.read_bytes():
-        raise EngineError("This file cannot be read as a drawing; use an SVG file.")
+        raise EngineError(
+            "This drawing is too large; use an SVG file of at most {_MAX_SVG_BYTES} MB.",
+            _MAX_SVG_BYTES=_MAX_SVG_BYTES >> 20,
+        )
+    check_svg_file(path)
     return path
 
 

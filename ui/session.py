@@ -17,6 +17,7 @@ from gradio.components import Component
 from engines.engine import Engine
 from engines.errors import EngineError
 from engines.settings import EngineSettings
+from engines.shown import shown
 from studio import Run
 from ui import intake
 from ui.components.canvas import LiveCanvas
@@ -305,7 +306,7 @@ class Session:
         try:
             found = self.context.studio.embedded_settings(Path(path))
             if found["method"] != self.engine.name:
-                raise EngineError("This file was made with '{found}'; open it on that tab.", found=found["method"])
+                raise EngineError("This file was made with {found}; open it on that tab.", found=shown(found["method"]))
             files = {spec.name: _CHOOSE_AGAIN for spec in self._specs.values() if spec.is_file}
             settings = self.engine.Settings.parse({**found["settings"], **files})
         except EngineError as error:

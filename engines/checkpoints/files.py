@@ -1,11 +1,11 @@
-"""Files of weights from anywhere: opened, put into networks, and explained in a sentence when they cannot be.
+"""Files of weights from anywhere: opens them, loads them into networks, and says in a sentence why one cannot be used.
 
     with open_checkpoint("model.pth", "an ArcFace IR-SE50") as values:
         with torch.device("meta"):
             network = Network(claimed_shape(values, "head.weight")[0])
         fill(network, values, "an ArcFace IR-SE50")
 
-What a file is, its content tells and not its suffix. Nothing in it is ever run.
+The kind of a file is read from its content, not from its suffix. Nothing in it is ever run.
 """
 
 from __future__ import annotations
@@ -22,11 +22,20 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from engines.checkpoints.tensors import Budget, claimed_shape, read_torch_pickle, read_torch_zip, to_tensor
+from engines.checkpoints.tensors import (
+    MAX_HEADER_BYTES,
+    Budget,
+    claimed_shape,
+    read_safetensors,
+    read_torch_pickle,
+    read_torch_zip,
+    to_tensor,
+)
 from engines.errors import EngineError
 from engines.files import write_bytes
+from engines.shown import shown, shown_error
 
-__all__ = ["OwnFile", "fill", "open_checkpoint", "save_own"]
+__all__ = ["OwnFile", "expect_small_header", "fill", "open_checkpoint", "save_own"]
 
 MAX_FILE_BYTES = 4 << 30
 """The largest file in use, e4e with its decoder, has 1.2 GB."""
@@ -34,18 +43,19 @@ MAX_FILE_BYTES = 4 << 30
 
 @dataclass(frozen=True)
 class OwnFile:
-    """What `save_own` wrote: float32 tensors by name, and the metadata."""
+    """The content of a file of `save_own`: float32 tensors by name, and the metadata."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
 
 
 @contextmanager
-def open_checkpoint(path: Path | str, what: str, own_format: str = "") -> Iterator[Any]:
-    """What a file holds: the value of its pickle or torch archive, or an `OwnFile` if it is of the `own_format`.
+def open_checkpoint(path: Path | str, what: str, own_format: str = "", *, foreign: bool = False) -> Iterator[Any]:
+    """Yield a file's content: the value of its pickle or torch archive, or an `OwnFile` if it has the `own_format`.
 
-    Tensors in a value are records, which `to_tensor` and `fill` read within the block. Whatever goes wrong within the
-    block is raised as an `EngineError` that names the file. what: the file wanted, "an ArcFace IR-SE50".
+    Tensors in a value are records, which `to_tensor` and `fill` read within the block. Any error within the block is
+    raised as an `EngineError` that names the file. what: the file that is wanted, "an ArcFace IR-SE50".
+    foreign: whether safetensors of other programs are read too, as a dict of records.
     """
     path = Path(path)
     try:
@@ -57,36 +67,43 @@ def open_checkpoint(path: Path | str, what: str, own_format: str = "") -> Iterat
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 start = content[:16]
                 if own_format and start[8:9] == b"{" and int.from_bytes(start[:8], "little") < size:
-                    yield _read_own(path, what, own_format)
+                    own = _read_own(path, own_format)
+                    if own is None and not foreign:
+                        raise EngineError(
+                            "The file was not saved as {what} by Atelier; choose one that was.", what=what
+                        )
+                    yield read_safetensors(content) if own is None else own
                 elif start.startswith(b"PK"):
-                    yield read_torch_zip(file)
+                    yield read_torch_zip(content)
                 elif start.startswith(b"\x80"):
                     yield read_torch_pickle(content)
                 else:
                     raise ValueError("its format is unknown")
     except FileNotFoundError:
-        raise EngineError("There is no file '{path}'; choose {what}.", path=path, what=what) from None
+        raise EngineError("There is no file {path}; choose {what}.", path=shown(str(path), 100), what=what) from None
     except OSError as error:
         raise EngineError(
-            "'{path}' cannot be read ({reason}); choose {what}.", path=path, reason=error.strerror, what=what
+            "{path} cannot be read ({reason}); choose {what}.",
+            path=shown(str(path), 100),
+            reason=error.strerror,
+            what=what,
         ) from None
     except EngineError as error:
-        raise EngineError("'{file}': {reason}", file=path.name, reason=error) from None
+        raise EngineError("{file}: {reason}", file=shown(path.name), reason=error) from None
     except Exception as error:  # a file that is not what it seems to be may fail anywhere
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise EngineError(
-            "'{file}' is damaged or not {what} ({reason}); choose another file.",
-            file=path.name,
+            "{file} is damaged or not {what} ({reason}); choose another file.",
+            file=shown(path.name),
             what=what,
-            reason=reason,
+            reason=shown_error(error),
         ) from None
 
 
 def fill(network: nn.Module, values: dict[str, Any], what: str) -> None:
-    """Give a network on the meta device its tensors, float32 on the CPU, in evaluation mode, weights without gradients.
+    """Load tensors into a network on the meta device: float32, on the CPU, in evaluation mode, without gradients.
 
-    values: by name, float32 tensors or records of any. Every tensor has to be there, of the shape that the network
-    wants, finite, and there may be no others. Nothing is read before its size is known to be right.
+    values: by name, float32 tensors or records of tensors. Each tensor of the network must be there, with the right
+    shape and finite, and there must be no others. Nothing is read before its size is known to be right.
     what: the network, "an ArcFace IR-SE50". Raises `EngineError` or `ValueError`.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items() if not _is_counter(name)}
@@ -101,11 +118,12 @@ def fill(network: nn.Module, values: dict[str, Any], what: str) -> None:
                 shape=shape,
             )
         budget.take(shape)
-    unknown = next((str(name) for name in values if name not in shapes and not _is_counter(str(name))), None)
-    if unknown is not None:
-        raise EngineError(
-            "The file has '{unknown}', which {what} does not have; choose another one.", unknown=unknown[:80], what=what
-        )
+    for name in values:
+        if type(name) is not str or not (name in shapes or _is_counter(name)):
+            found = shown(name if type(name) is str else str(name) if type(name) is int else type(name).__name__)
+            raise EngineError(
+                "The file has {found}, which {what} does not have; choose another one.", found=found, what=what
+            )
     for name, target in network.to_empty(device="cpu").state_dict().items():  # each in the layout the network wants
         tensor = torch.zeros(()) if _is_counter(name) else to_tensor(values[name], Budget())
         if not all(extreme.isfinite() for extreme in tensor.aminmax()):  # a NaN would be both
@@ -117,7 +135,7 @@ def fill(network: nn.Module, values: dict[str, Any], what: str) -> None:
 
 
 def _is_counter(name: str) -> bool:
-    """Of the batches that a normalisation has seen: of no use, an integer, and not in every file."""
+    """Whether this counts the batches of a normalisation: unused, an integer, and not in every file."""
     return name.endswith(".num_batches_tracked")
 
 
@@ -137,12 +155,21 @@ def save_own(network: nn.Module, path: Path | str, own_format: str, metadata: di
     write_bytes(Path(path), save(tensors, {**metadata, "format": own_format}))
 
 
-def _read_own(path: Path, what: str, own_format: str) -> OwnFile:
+def _read_own(path: Path, own_format: str) -> OwnFile | None:
+    """None for the files of other programs."""
+    expect_small_header(path)
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         if metadata.pop("format", None) != own_format:
-            raise EngineError("The file was not saved as {what} by Atelier; choose one that was.", what=what)
+            return None
         budget, names = Budget(), file.keys()
         for name in names:
             budget.take(tuple(file.get_slice(name).get_shape()))
         return OwnFile({name: file.get_tensor(name).float() for name in names}, metadata)
+
+
+def expect_small_header(path: Path) -> None:
+    """Raise `ValueError` for a safetensors file whose header is too large to be parsed at leisure."""
+    with path.open("rb") as file:
+        if int.from_bytes(file.read(8), "little") > MAX_HEADER_BYTES:
+            raise ValueError(f"its header is larger than {MAX_HEADER_BYTES >> 20} MiB")

@@ -175,9 +175,16 @@ class DreamStyler(Engine):
     def _trouble(self, now: DreamStylerSettings) -> str:
         """Why these settings cannot be painted, "" if they can: a run that goes on waits for others."""
         try:
-            self._second_style(now)
-            if self._style(now) is not None:
-                self._reader.parse(self._prompt(now))
+            style, second = self._style(now), self._second_style(now)
+            if style is not None:
+                self._reader.parse(self._prompt(now), style.num_vectors)
+            if style is not None and second is not None and style.num_vectors != second.num_vectors:
+                raise EngineError(
+                    "The styles have {num_vectors} and {num_vectors_2} vectors and cannot be mixed; choose two "
+                    "with as many.",
+                    num_vectors=style.num_vectors,
+                    num_vectors_2=second.num_vectors,
+                )
         except EngineError as error:
             return str(error)
         return ""
@@ -192,7 +199,8 @@ class DreamStyler(Engine):
         else:
             weights = guidance_weights(now.style_scale, now.context_scale, now.guidance_scale)
             context = reader.parse_plain(without_style(prompt))
-            prompts = (negative, reader.parse(prompt), context, reader.parse(STYLE_PROMPT))
+            count = style.num_vectors
+            prompts = (negative, reader.parse(prompt, count), context, reader.parse(STYLE_PROMPT, count))
             second, total = self._second_style(now) or style, self._num_train_timesteps
             share = now.share_at(timestep, total)
             vector = mixed(style, second, share, now.style_amount, self._word, timestep, total)
@@ -201,7 +209,7 @@ class DreamStyler(Engine):
         told = (False, True, False, True)  # which of the predictions are to have the style
         rows = zip(prompts, weights, told, strict=False)
         wanted = [row for row in rows if torch.as_tensor(row[1]).any()]
-        texts = reader([prompt for prompt, _, _ in wanted], vector.expand(len(wanted), -1))
+        texts = reader([prompt for prompt, _, _ in wanted], vector.expand(len(wanted), *vector.shape))
         terms = [(text[None], weight) for text, (_, weight, _) in zip(texts, wanted, strict=True)]
         if self._instant is None:
             return Guidance(terms, now.structure)

@@ -1,4 +1,4 @@
-"""Prompts with vectors in the place of a word, read by the text encoder of a diffusion model.
+"""Prompts with vectors in the place of a word, encoded by the text encoder of a diffusion model.
 
     reader = PromptReader(model)
     prompt = reader.parse("A painting of a dog in the style of {}")
@@ -26,17 +26,18 @@ __all__ = ["PromptReader"]
 
 
 class _Words(nn.Module):
-    """The table of words; an id beyond its end is the vector of that row of the batch."""
+    """The table of words; ids beyond its end are the vectors of that row of the batch, one after the other."""
 
     def __init__(self, table: Tensor):
         super().__init__()
         self.table = table
-        self.vectors = table[:0]
+        self.vectors = table[:0, None]
 
     def forward(self, ids: Tensor) -> Tensor:
         words = F.embedding(ids.clamp(max=len(self.table) - 1), self.table)
-        is_vector = (ids == len(self.table))[..., None]
-        return torch.where(is_vector, self.vectors[:, None].to(words.dtype), words)
+        index = (ids - len(self.table)).clamp(0, self.vectors.shape[1] - 1)[..., None]
+        vectors = self.vectors.to(words.dtype).gather(1, index.expand(-1, -1, self.vectors.shape[2]))
+        return torch.where((ids >= len(self.table))[..., None], vectors, words)
 
 
 class PromptReader:
@@ -63,32 +64,33 @@ class PromptReader:
             )
         return self._words.table[ids[0]].float().clone()
 
-    def parse(self, prompt: str) -> Tensor:
-        """(tokens,) ids of a prompt with exactly one place for a vector, padded; what is too long behind it is cut off.
+    def parse(self, prompt: str, num_vectors: int = 1) -> Tensor:
+        """(tokens,) ids of a prompt with one place for the vectors, padded; what is too long behind it is cut off.
 
         Raises `EngineError` for another number of places, or when the place itself would be cut off.
         """
         before, after = (self._ids(part) for part in split_at_place(prompt))
         room = self._tokenizer.model_max_length - 2
-        if len(before) >= room:
+        excess = len(before) + num_vectors - room
+        if excess > 0:
             raise EngineError(
                 "The prompt '{prompt}...' is too long: the style would be cut off. Shorten it by at least "
-                "{count} words or parts of words, or write the style's place nearer to its beginning.",
+                "{excess} words or parts of words, or write the style's place nearer to its beginning.",
                 prompt=prompt[:40],
-                count=len(before) - room + 1,
+                excess=excess,
             )
-        return self._padded([*before, self._place, *after][:room])
+        return self._padded([*before, *range(self._place, self._place + num_vectors), *after][:room])
 
     def parse_plain(self, prompt: str) -> Tensor:
         """(tokens,) ids of a prompt without a place, padded; what is too long is cut off."""
         return self._padded(self._ids(prompt)[: self._tokenizer.model_max_length - 2])
 
     def __call__(self, prompts: Sequence[Tensor], vectors: Tensor) -> Tensor:
-        """Parsed prompts and (prompts, width), a vector for each → (prompts, tokens, width), what the U-Net attends to.
+        """Parsed prompts and their vectors, (prompts, width) or (prompts, num_vectors, width) → prompt_embeds.
 
-        The vector of a plain prompt is not looked at. Differentiable in the vectors.
+        These are (prompts, tokens, width). The vectors of a plain prompt are not used. Differentiable in the vectors.
         """
-        self._words.vectors = vectors
+        self._words.vectors = vectors[:, None] if vectors.dim() == 2 else vectors
         return self._network(torch.stack(list(prompts)).to(self._words.table.device)).last_hidden_state
 
     def _ids(self, text: str) -> list[int]:

@@ -19,7 +19,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.checkpoints import Budget, Record, claimed_shape, fill, open_checkpoint, to_tensor
+from engines.checkpoints import (
+    Budget,
+    Record,
+    claimed_shape,
+    fill,
+    items_of,
+    open_checkpoint,
+    to_tensor,
+    without_data_parallel,
+)
 from engines.errors import EngineError
 from engines.faces._ir_se import WIDTHS, ir_se_body, ir_se_input, read_widths
 from engines.images import as_tensor
@@ -138,14 +147,17 @@ def load_encoder(path: Path | str) -> Encoder:
     `load_generator`. Raises `EngineError` when it cannot be read, is damaged, or holds no encoder of e4e.
     """
     with open_checkpoint(path, "an e4e checkpoint") as content:
-        state = content.get("state_dict") if type(content) is dict else None
-        if type(state) is not dict:
+        root = items_of(content) or {}
+        state = items_of(root.get("state_dict"))
+        if state is None:
             raise ValueError("it holds no 'state_dict'")
-        options = _options(content.get("opts"))
-        if options.get("encoder_type", ENCODER_TYPE) != ENCODER_TYPE:
+        options = _options(root.get("opts"))
+        kind = options.get("encoder_type", ENCODER_TYPE)
+        if type(kind) is not str or kind != ENCODER_TYPE:
             raise EngineError("The file has an encoder of another kind, as pSp does; choose an e4e checkpoint.")
         prefix = "encoder."
-        records = {name.removeprefix(prefix): value for name, value in state.items() if str(name).startswith(prefix)}
+        named = without_data_parallel({name: value for name, value in state.items() if type(name) is str})
+        records = {name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)}
         if not records:
             raise EngineError("The file has no encoder; choose a complete e4e checkpoint.")
         num_ws = 0
@@ -155,8 +167,8 @@ def load_encoder(path: Path | str) -> Encoder:
             encoder = Encoder(num_ws, claimed_shape(records, "styles.0.linear.weight")[0], read_widths(records))
         fill(encoder, records, "the encoder of e4e")
         encoder.latent_avg = torch.zeros(num_ws, encoder.styles[0].linear.weight.shape[0])
-        if options.get("start_from_latent_avg"):
-            encoder.latent_avg += _latent_avg(content, encoder.latent_avg.shape)
+        if options.get("start_from_latent_avg") is True:
+            encoder.latent_avg += _latent_avg(root, encoder.latent_avg.shape)
     return encoder
 
 
@@ -164,9 +176,10 @@ def _options(value: Any) -> dict[str, Any]:
     """By name: those of a dict, or those of an argparse.Namespace."""
     if type(value) is Record and value.name == "argparse.Namespace":
         value = value.state
-    if type(value) is not dict:
+    options = items_of(value)
+    if options is None:
         raise ValueError("it has something else in the place of its options")
-    return value
+    return options
 
 
 def _latent_avg(content: dict, shape: torch.Size) -> Tensor:

@@ -16,7 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.checkpoints import OwnFile, claimed_shape, fill, open_checkpoint, save_own
+from engines.checkpoints import (
+    OwnFile,
+    claimed_shape,
+    fill,
+    open_checkpoint,
+    save_own,
+    without_data_parallel,
+)
 from engines.faces._ir_se import WIDTHS, ir_se_body, ir_se_input, read_widths
 
 __all__ = ["IdentityNetwork", "face_crop", "identity_loss", "load_identity", "save_identity"]
@@ -71,7 +78,7 @@ def load_identity(path: Path | str) -> IdentityNetwork:
     Nothing in the file is run. Raises `EngineError` when it cannot be read, is damaged, or holds another network.
     """
     with open_checkpoint(path, KIND, FORMAT) as content:
-        records = content.tensors if isinstance(content, OwnFile) else content
+        records = content.tensors if isinstance(content, OwnFile) else without_data_parallel(content)
         with torch.device("meta"):
             network = IdentityNetwork(read_widths(records), claimed_shape(records, "output_layer.3.weight")[0])
         fill(network, records, KIND)

@@ -21,10 +21,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from engines.checkpoints import expect_small_header
 from engines.clip.encoder import ClipEncoder
 from engines.clip.losses import clip_input
 from engines.errors import EngineError
 from engines.files import write_bytes
+from engines.shown import shown, shown_error
 from engines.styleclip.directions import channel_relevance
 from engines.stylegan2.generator import Generator
 from engines.stylegan2.style_space import conv_channels, is_torgb, move_conv_channels
@@ -144,6 +146,7 @@ class RelevanceTable:
     def load(cls, path: Path | str) -> RelevanceTable:
         """Raises `EngineError` when the file is no such table."""
         try:
+            expect_small_header(Path(path))
             with safe_open(Path(path), framework="pt") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != FORMAT:
@@ -155,9 +158,10 @@ class RelevanceTable:
         except FileNotFoundError:
             raise EngineError("There is no file '{path}'; choose a table of channel relevance.", path=path) from None
         except Exception as error:  # safetensors raises what it likes on a damaged file
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
             raise EngineError(
-                "'{name}' is no table of channel relevance ({reason}).", name=Path(path).name, reason=reason
+                "{name} is no table of channel relevance ({reason}); choose another one.",
+                name=shown(Path(path).name),
+                reason=shown_error(error),
             ) from None
 
 

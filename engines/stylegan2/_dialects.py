@@ -1,6 +1,8 @@
-"""Three ways to store a StyleGAN2, brought to the names of StyleGAN2-ADA: NVIDIA's two, and rosinality's.
+"""Reads a StyleGAN2 as others store it, and renames its tensors to those of StyleGAN2-ADA.
 
-Values come from `open_checkpoint`, so nothing here was run, and nothing is believed: what is not as expected raises.
+Known are the pickled modules of NVIDIA's PyTorch repositories and of their forks, the TensorFlow networks of NVIDIA,
+and the tensors of rosinality's stylegan2-pytorch. Values come from `open_checkpoint`, so nothing here was run, and
+nothing is trusted: types are checked before a value is used, and whatever is not as expected raises.
 """
 
 from __future__ import annotations
@@ -13,16 +15,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engines.checkpoints import Budget, Record, number, to_tensor
+from engines.checkpoints import Budget, Record, items_of, number, to_tensor, without_data_parallel
 from engines.errors import EngineError
+from engines.shown import shown
 
 __all__ = ["Checkpoint", "read_dialect"]
 
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 NETWORK = "dnnlib.tflib.network.Network"
 Transform = Callable[[Tensor], Tensor]
-MAX_MODULES, MAX_TENSORS, MAX_PREFIX = 1000, 10_000, 200
-"""In one generator, and letters of a module's name; the largest has about 80 of each, but for 200 tensors."""
+MAX_MODULES = 1000
+"""In one generator; the largest has about 80."""
+MAX_TENSORS = 10_000
+"""In one generator; the largest has about 200."""
+MAX_PREFIX = 200
+"""Characters of a module's name."""
 
 ADA_ARGUMENTS = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels", "mapping_kwargs", "synthesis_kwargs")
 SYNTHESIS_ARGUMENTS = {"channel_base", "channel_max", "num_fp16_res", "conv_clamp", "architecture", "resample_filter",
@@ -30,36 +37,80 @@ SYNTHESIS_ARGUMENTS = {"channel_base", "channel_max", "num_fp16_res", "conv_clam
 TENSORFLOW_VERSION = 4
 """Of the pickles of StyleGAN2; those of StyleGAN and ProGAN have lower ones."""
 
+AVERAGED = ("G_ema", "g_ema", "generator_ema", "ema")
+"""Names under which training loops keep the averaged generator."""
+PREFIXES = ("decoder.", "generator.", "G_ema.", "g_ema.")
+"""Of the generator's tensors within the 'state_dict' of a larger model; "decoder." in pSp and e4e."""
+ADA_MARK = "synthesis.b4.const"
+ROSINALITY_MARK = "conv1.conv.weight"
+
 
 @dataclass
 class Checkpoint:
-    """tensors: by their names in StyleGAN2-ADA, float32. filters: of the upsampling, as stored, to sum to 1."""
+    """tensors: by their names in StyleGAN2-ADA, float32. filters: of the upsampling, as stored, to sum to 1.
+
+    notes: what the file does not tell, a sentence each.
+    """
 
     tensors: dict[str, Tensor]
     filters: list[Tensor] = field(default_factory=list)
     conv_clamp: Any = None
     num_fp16_res: Any = 0
     lr_multiplier: Any = 0.01
+    notes: tuple[str, ...] = ()
 
 
 def read_dialect(root: Any) -> Checkpoint:
-    """`root`: the value of a checkpoint's pickle. Raises `EngineError` or `ValueError` when it is none of the three."""
+    """The generator in the value of a checkpoint's pickle. Raises `EngineError` or `ValueError` when there is none."""
     if type(root) in (tuple, list) and len(root) == 3 and all(_is_record(network, NETWORK) for network in root):
         return _read_tensorflow(root[2])
-    if _is_record(root, PERSISTENT):
-        return _read_ada(root)
-    if type(root) is not dict:
+    if _is_module(root):
+        return _read_module(root)
+    if items_of(root) is None:
         raise ValueError("it holds neither networks nor tensors")
-    if _is_record(root.get("G_ema"), PERSISTENT):
-        return _read_ada(root["G_ema"])
-    tensors = _rosinality_tensors(root)
-    if tensors:
-        return _read_rosinality(tensors, root.get("latent_avg"))
-    held = ", ".join(f"'{key}'" for key in list(root)[:5] if type(key) is str) or "nothing"
+    root = _dict(root)
+    for candidate in [root.get(name) for name in AVERAGED]:
+        if _is_module(candidate):
+            return _read_module(candidate)
+        if items_of(candidate) is not None:
+            return _read_tensors(_dict(candidate), root.get("latent_avg"))
+    for tensors in _bare_tensors(root):
+        if ADA_MARK in tensors or ROSINALITY_MARK in tensors:
+            return _read_tensors(tensors, root.get("latent_avg"))
+    held = ", ".join(shown(key, 30) for key in list(root)[:5] if type(key) is str) or "nothing"
     raise EngineError(
         "The file holds no averaged StyleGAN2 generator ('G_ema' or 'g_ema'), only {held}; choose one that does.",
         held=held,
     )
+
+
+def _bare_tensors(root: dict) -> list[dict[str, Any]]:
+    """Tensors by name that are not under a name of their own: of the whole file, or of its 'state_dict'."""
+    found = []
+    for values in (root, items_of(root.get("state_dict"))):
+        if values is not None:
+            named = without_data_parallel({name: value for name, value in values.items() if type(name) is str})
+            found += [named, *(_under(named, prefix) for prefix in PREFIXES)]
+    return found
+
+
+def _under(values: dict[str, Any], prefix: str) -> dict[str, Any]:
+    inner = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+    return without_data_parallel(inner)
+
+
+def _read_tensors(values: dict[str, Any], latent_avg: Any) -> Checkpoint:
+    """A state dict in the names of either repository."""
+    if not all(type(name) is str for name in values):
+        raise ValueError("it has a tensor without a name")
+    if len(values) > MAX_TENSORS:
+        raise ValueError("it has more tensors than a StyleGAN2")
+    values = without_data_parallel(values)
+    if ADA_MARK not in values:
+        return _read_rosinality(values, latent_avg)
+    checkpoint = _ada_tensors(values)
+    checkpoint.notes = ("The file does not tell the generator's options; those of a training without clamps are used.",)
+    return checkpoint
 
 
 def _is_record(value: Any, name: str) -> bool:
@@ -67,9 +118,10 @@ def _is_record(value: Any, name: str) -> bool:
 
 
 def _dict(value: Any) -> dict:
-    if type(value) is not dict:
+    items = items_of(value)
+    if items is None:
         raise ValueError("it has something else in the place of a dict")
-    return value
+    return items
 
 
 def _refuse(what: str) -> EngineError:
@@ -77,46 +129,53 @@ def _refuse(what: str) -> EngineError:
 
 
 def _unknown(name: str) -> EngineError:
-    return _refuse(f"a network with '{name[:60]}', which StyleGAN2 does not have")
+    return _refuse(f"a network with {shown(name)}, which StyleGAN2 does not have")
 
 
-# ---------------------------------------------------------------------------------------------- StyleGAN2-ADA
+# ---------------------------------------------------------------------------------------------- pickled modules
 
 
-def _read_ada(generator: Record) -> Checkpoint:
-    """A pickled module of stylegan2-ada-pytorch, or of the stylegan3 repository, which keeps its arguments flat."""
-    class_name, state = _module(generator)
-    if class_name != "Generator":
-        raise _refuse(f"a '{str(class_name)[:40]}' instead of a generator")
-    values = _walk(state)
-    if any(re.match(r"synthesis\.(input\.|L\d+_)", name) for name in values):
-        raise _refuse("a StyleGAN3")
-    positional = dict(zip(ADA_ARGUMENTS, state.get("_init_args", ()), strict=False))
-    arguments = positional | _dict(state.get("_init_kwargs", {}))
-    nested = _dict(arguments.get("synthesis_kwargs") or {})
-    is_flat = "synthesis_kwargs" not in arguments and not SYNTHESIS_ARGUMENTS.isdisjoint(arguments)
-    synthesis, mapping = nested | arguments, _dict(arguments.get("mapping_kwargs") or {})
-    _check_architecture(synthesis.get("architecture", "skip"), synthesis.get("activation", "lrelu"))
-    _check_architecture("skip", mapping.get("activation", "lrelu"))
-
-    budget = Budget()
-    tensors = {name: to_tensor(value, budget) for name, value in values.items()}
-    filters = [name for name in tensors if name.endswith(".resample_filter")]
-    return Checkpoint(
-        filters=[tensors.pop(name) for name in filters],
-        tensors=tensors,
-        conv_clamp=synthesis.get("conv_clamp", 256 if is_flat else None),
-        num_fp16_res=synthesis.get("num_fp16_res", 4 if is_flat else 0),
-        lr_multiplier=mapping.get("lr_multiplier", 0.01),
-    )
+def _is_module(value: Any) -> bool:
+    """Whether this is a module: of NVIDIA's repositories, which keep the source beside it, or pickled by its class."""
+    if _is_record(value, PERSISTENT):
+        return True
+    return type(value) is Record and type(value.state) is dict and "_modules" in value.state
 
 
 def _module(record: Any) -> tuple[Any, dict]:
     """Name of the class and __dict__ of a pickled module."""
-    if not _is_record(record, PERSISTENT) or len(record.args) != 1:
+    if not _is_module(record):
+        raise ValueError("it has something else in the place of a module")
+    if record.name != PERSISTENT:
+        return record.name.rpartition(".")[2], record.state
+    if len(record.args) != 1:
         raise ValueError("it has something else in the place of a module")
     meta = _dict(record.args[0])
     return meta.get("class_name"), _dict(meta.get("state"))
+
+
+def _read_module(record: Record) -> Checkpoint:
+    """A pickled generator. Its tensors decide what it is, as forks give the class other names."""
+    class_name, state = _unwrapped(record)
+    values = _walk(state)
+    if ROSINALITY_MARK in values:
+        return _read_rosinality(values, None)
+    if any(re.match(r"synthesis\.(input\.|L\d+_)", name) for name in values):
+        raise _refuse("a StyleGAN3")
+    if ADA_MARK in values or (type(class_name) is str and class_name == "Generator"):
+        return _read_ada(state, values)
+    raise _refuse(f"a {shown(class_name, 40)} instead of a generator")
+
+
+def _unwrapped(record: Record) -> tuple[Any, dict]:
+    """Class and state of a module, of the one within for DataParallel and its kin."""
+    class_name, state = _module(record)
+    for _ in range(5):
+        children = _dict(state.get("_modules", {}))
+        if list(children)[:2] != ["module"]:
+            break
+        class_name, state = _module(children["module"])
+    return class_name, state
 
 
 def _walk(state: dict) -> dict[str, Any]:
@@ -124,23 +183,66 @@ def _walk(state: dict) -> dict[str, Any]:
     values, waiting, seen = {}, [("", state)], 0
     while waiting:
         prefix, state = waiting.pop()
+        own = [(name, value) for kind in ("_parameters", "_buffers") for name, value in _named(state, kind)]
+        children = _named(state, "_modules")
         seen += 1
-        if seen > MAX_MODULES or len(values) > MAX_TENSORS or len(prefix) > MAX_PREFIX:
+        if seen + len(waiting) + len(children) > MAX_MODULES or len(values) + len(own) > MAX_TENSORS:
             raise ValueError("it has more modules within modules than a StyleGAN2")
-        for kind in ("_parameters", "_buffers"):
-            own = _dict(state.get(kind, {}))
-            values |= {f"{prefix}{name}": value for name, value in own.items() if value is not None}
-        for name, child in _dict(state.get("_modules", {})).items():
-            if child is not None:
-                waiting.append((f"{prefix}{name}.", _module(child)[1]))
+        if len(prefix) > MAX_PREFIX:
+            raise ValueError("it has more modules within modules than a StyleGAN2")
+        values |= {f"{prefix}{name}": value for name, value in own}
+        waiting += [(f"{prefix}{name}.", _module(child)[1]) for name, child in children]
     return values
 
 
+def _named(state: dict, kind: str) -> list[tuple[str, Any]]:
+    """Parameters, buffers or modules of a module, without those that are None."""
+    items = _dict(state.get(kind, {}))
+    if len(items) > MAX_TENSORS:
+        raise ValueError("it has more modules within modules than a StyleGAN2")
+    if not all(type(name) is str for name in items):
+        raise ValueError("it has a tensor without a name")
+    return [(name, value) for name, value in items.items() if value is not None]
+
+
+# ---------------------------------------------------------------------------------------------- StyleGAN2-ADA
+
+
+def _read_ada(state: dict, values: dict[str, Any]) -> Checkpoint:
+    """A module of stylegan2-ada-pytorch, or of the stylegan3 repository, which keeps its arguments flat."""
+    positional = state.get("_init_args", ())
+    if type(positional) is not tuple:
+        raise ValueError("it has something else in the place of its arguments")
+    arguments = dict(zip(ADA_ARGUMENTS, positional, strict=False)) | _dict(state.get("_init_kwargs", {}))
+    nested, mapping = _options(arguments, "synthesis_kwargs"), _options(arguments, "mapping_kwargs")
+    is_flat = "synthesis_kwargs" not in arguments and not SYNTHESIS_ARGUMENTS.isdisjoint(arguments)
+    synthesis = nested | arguments
+    _check_architecture(synthesis.get("architecture", "skip"), synthesis.get("activation", "lrelu"))
+    _check_architecture("skip", mapping.get("activation", "lrelu"))
+    checkpoint = _ada_tensors(values)
+    checkpoint.conv_clamp = synthesis.get("conv_clamp", 256 if is_flat else None)
+    checkpoint.num_fp16_res = synthesis.get("num_fp16_res", 4 if is_flat else 0)
+    checkpoint.lr_multiplier = mapping.get("lr_multiplier", 0.01)
+    return checkpoint
+
+
+def _options(arguments: dict, name: str) -> dict:
+    value = arguments.get(name)
+    return {} if value is None else _dict(value)
+
+
+def _ada_tensors(values: dict[str, Any]) -> Checkpoint:
+    budget = Budget()
+    tensors = {name: to_tensor(value, budget) for name, value in values.items()}
+    filters = [name for name in tensors if name.endswith(".resample_filter")]
+    return Checkpoint(filters=[tensors.pop(name) for name in filters], tensors=tensors)
+
+
 def _check_architecture(architecture: Any, activation: Any) -> None:
-    if architecture != "skip":
-        raise _refuse(f"a generator with the architecture '{str(architecture)[:20]}'")
-    if activation != "lrelu":
-        raise _refuse(f"a generator with the activation '{str(activation)[:20]}'")
+    if type(architecture) is not str or architecture != "skip":
+        raise _refuse(f"a generator with the architecture {shown(architecture, 20)}")
+    if type(activation) is not str or activation != "lrelu":
+        raise _refuse(f"a generator with the activation {shown(activation, 20)}")
 
 
 # ---------------------------------------------------------------------------------------------- TensorFlow
@@ -154,7 +256,8 @@ def _read_tensorflow(network: Record) -> Checkpoint:
     if type(version) is not int or version < TENSORFLOW_VERSION or type(components) is not dict:
         raise _refuse("a network older than StyleGAN2")
     arguments = _dict(state.get("static_kwargs"))
-    if number(arguments.get("label_size", 0)):
+    classes = number(arguments.get("label_size", 0))
+    if type(classes) is not int or classes:
         raise _refuse("a TensorFlow generator with classes, which is not supported")
     _check_architecture(arguments.get("architecture", "skip"), arguments.get("nonlinearity", "lrelu"))
     _check_architecture("skip", arguments.get("mapping_nonlinearity", "lrelu"))
@@ -162,11 +265,10 @@ def _read_tensorflow(network: Record) -> Checkpoint:
     budget = Budget()
     tensors = {}
     for prefix in ("", "mapping", "synthesis"):
-        part = _dict(components[prefix].state) if prefix else state
-        for name, value in part["variables"]:
+        for name, value in _tensorflow_variables(components, prefix) if prefix else _variables(state):
             ada_name, transform = _from_tensorflow(f"{prefix}/{name}" if prefix else name)
             tensors[ada_name] = transform(to_tensor(value, budget)).contiguous()
-    kernel = torch.tensor([float(number(tap)) for tap in arguments.get("resample_kernel") or (1, 3, 3, 1)])
+    kernel = _tensorflow_filter(arguments.get("resample_kernel"))
     return Checkpoint(
         filters=[kernel / kernel.sum()],
         tensors=tensors,
@@ -174,6 +276,35 @@ def _read_tensorflow(network: Record) -> Checkpoint:
         num_fp16_res=arguments.get("num_fp16_res", 0),
         lr_multiplier=arguments.get("mapping_lrmul", 0.01),
     )
+
+
+def _tensorflow_variables(components: dict, name: str) -> list[tuple[str, Any]]:
+    component = components.get(name)
+    if not _is_record(component, NETWORK):
+        raise ValueError(f"it lacks the part '{name}'")
+    return _variables(_dict(component.state))
+
+
+def _variables(state: dict) -> list[tuple[str, Any]]:
+    """[(name, array), …]"""
+    variables = state.get("variables")
+    if type(variables) is not list or len(variables) > MAX_TENSORS:
+        raise ValueError("it has something else in the place of its variables")
+    for pair in variables:
+        if type(pair) not in (tuple, list) or len(pair) != 2 or type(pair[0]) is not str:
+            raise ValueError("it has something else in the place of a variable")
+    return [(name, value) for name, value in variables]
+
+
+def _tensorflow_filter(taps: Any) -> Tensor:
+    if taps is None:
+        taps = [1, 3, 3, 1]
+    if type(taps) not in (list, tuple) or len(taps) > 100:
+        raise ValueError("it has something else in the place of a filter")
+    values = [number(tap) for tap in taps]
+    if not all(type(value) in (int, float) for value in values):
+        raise ValueError("it has something else in the place of a filter")
+    return torch.tensor([float(value) for value in values])
 
 
 TENSORFLOW_LAYERS = {"Conv0_up": "conv0", "Conv1": "conv1", "Conv": "conv1", "ToRGB": "torgb"}
@@ -187,7 +318,7 @@ TENSORFLOW_KINDS: dict[str, tuple[str, Transform]] = {
 
 
 def _from_tensorflow(name: str) -> tuple[str, Transform]:
-    """Name in StyleGAN2-ADA, and what makes its tensor of this one."""
+    """The name in StyleGAN2-ADA, and the function that converts the tensor."""
     if name == "dlatent_avg":
         return "mapping.w_avg", lambda x: x
     if name == "synthesis/4x4/Const/const":
@@ -213,23 +344,16 @@ def _from_tensorflow(name: str) -> tuple[str, Transform]:
 # ---------------------------------------------------------------------------------------------- rosinality
 
 
-def _rosinality_tensors(root: dict) -> dict[str, Any] | None:
-    """The averaged generator among the containers in use: trainers and converters, pSp and e4e files, a bare one."""
-    if type(root.get("g_ema")) is dict:
-        return root["g_ema"]
-    if type(root.get("state_dict")) is dict:
-        prefix = "decoder."
-        named = {name: value for name, value in root["state_dict"].items() if type(name) is str}
-        return {name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)}
-    return root if "conv1.conv.weight" in root else None
+AVERAGES = ("latent_avg", "mean_latent", "w_avg")
 
 
 def _read_rosinality(values: dict[str, Any], latent_avg: Any) -> Checkpoint:
     budget = Budget()
     checkpoint = Checkpoint(tensors={})
     for name, value in values.items():
-        if type(name) is not str:
-            raise ValueError("it has a tensor without a name")
+        if name in AVERAGES:
+            latent_avg = value
+            continue
         tensor = to_tensor(value, budget)
         if name.endswith((".blur.kernel", ".upsample.kernel")):
             checkpoint.filters.append(tensor / 4)  # stored with the gain that makes up for the inserted zeros
@@ -246,14 +370,14 @@ ROSINALITY_KINDS: dict[str, tuple[str, Transform]] = {
     "conv.weight": ("weight", lambda x: x.squeeze(0)),
     "conv.modulation.weight": ("affine.weight", lambda x: x),
     "conv.modulation.bias": ("affine.bias", lambda x: x),
-    "noise.weight": ("noise_strength", lambda x: x.squeeze(0)),
-    "activate.bias": ("bias", lambda x: x),
+    "noise.weight": ("noise_strength", lambda x: x.reshape(())),
+    "activate.bias": ("bias", lambda x: x.flatten()),
     "bias": ("bias", lambda x: x.flatten()),
 }
 
 
 def _from_rosinality(name: str) -> tuple[str, Transform]:
-    """Name in StyleGAN2-ADA, and what makes its tensor of this one."""
+    """The name in StyleGAN2-ADA, and the function that converts the tensor."""
     if name == "input.input":
         return "synthesis.b4.const", lambda x: x.squeeze(0)
     if match := re.fullmatch(r"style\.(\d+)\.(weight|bias)", name):  # style.0 normalises and has no parameters
@@ -270,5 +394,5 @@ def _from_rosinality(name: str) -> tuple[str, Transform]:
 
 
 def _convolution(index: int) -> str:
-    """Of the 3 × 3 convolutions in the order of execution: one for 4 px, then two for each size."""
+    """The name of the index-th 3 × 3 convolution in the order of execution: one for 4 px, then two for each size."""
     return f"synthesis.b{4 << (index + 1) // 2}.conv{1 - index % 2}"

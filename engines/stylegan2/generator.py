@@ -14,8 +14,10 @@ N pictures, C channels, H × W pixels, r the resolution of a block.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -24,6 +26,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engines.errors import EngineError
+from engines.stylegan2.operators import (
+    EPSILON,
+    as_rgb,
+    binomial,
+    channels_last,
+    convolve,
+    demodulation,
+    over_pixels,
+    upsample2d,
+    within_fp16,
+)
 from engines.stylegan2.style_space import style_rows
 
 __all__ = ["Generator", "GeneratorConfig", "Noise", "block_channels"]
@@ -33,7 +46,6 @@ Noise = Literal["const", "none", "random"]
 
 SLOPE, GAIN = 0.2, math.sqrt(2)
 """Of the leaky ReLU; the gain keeps the variance."""
-EPSILON = 1e-8
 
 
 def block_channels(resolution: int, channel_base: int = 32768, channel_max: int = 512) -> tuple[int, ...]:
@@ -46,7 +58,8 @@ class GeneratorConfig:
     """All that decides the function of a generator, but for its tensors.
 
     channels: of each block, from 4 px up. mapping_features: outputs of each layer of the mapping network, the last one
-    is w_dim. c_dim, embed_features: of the class label and its embedding, 0 without classes. resample_taps: length of
+    is w_dim. c_dim, embed_features: of the class label and its embedding, 0 without classes. img_channels: 1 for grey,
+    3 for RGB, and one more for alpha; pictures are RGB in any case. resample_taps: length of
     the upsampling filter. conv_clamp: layers are clamped to ±conv_clamp. num_fp16_res: so many of the largest blocks
     compute in fp16 on a GPU.
     """
@@ -109,8 +122,37 @@ class Generator(nn.Module):
     def img_resolution(self) -> int:
         return self.config.resolution
 
+    def of_class(self, index: int) -> Generator:
+        """This generator with `index` as the class of all latents that come without one; it shares all tensors.
+
+        Its `sha256` names the class too, as what is measured or trained with it belongs to that class. A generator
+        without classes is returned as it is. Raises `EngineError` when there is no such class.
+        """
+        if not self.c_dim:
+            return self
+        if not 0 <= index < self.c_dim:
+            raise EngineError(
+                "This generator has the classes 0 to {c_dim} and no class {index}; choose one of these.",
+                c_dim=self.c_dim - 1,
+                index=index,
+            )
+        chosen = copy(self)
+        chosen._modules = {**self._modules, "mapping": copy(self.mapping)}
+        chosen.mapping.default_class = index
+        chosen.sha256 = hashlib.sha256(f"{self.sha256}-{index}".encode()).hexdigest() if self.sha256 else ""
+        return chosen
+
+    def classes_in_turn(self, count: int) -> Tensor | None:
+        """(count,): the class indices 0, 1, 2, …, again and again; None for a generator without classes."""
+        return torch.arange(count) % self.c_dim if self.c_dim else None
+
     def forward(
-        self, z: Tensor, psi: float = 1.0, cutoff: int | None = None, noise: Noise = "const", c: Tensor | None = None
+        self,
+        z: Tensor,
+        psi: float = 1.0,
+        cutoff: int | None = None,
+        noise: Noise = "const",
+        c: Tensor | int | None = None,
     ) -> Tensor:
         """`synthesis(mapping(z, psi, cutoff, c), noise)`."""
         return self.synthesis(self.mapping(z, psi, cutoff, c), noise)
@@ -151,6 +193,8 @@ class MappingNetwork(nn.Module):
         self.z_dim, self.c_dim, self.num_ws = config.z_dim, config.c_dim, config.num_ws
         if config.c_dim:
             self.embed = FullyConnected(config.c_dim, config.embed_features)
+        self.default_class: int | None = None
+        """The class of latents that come without one."""
         self.num_layers = len(config.mapping_features)
         sizes = (config.z_dim + config.embed_features, *config.mapping_features)
         for k in range(self.num_layers):
@@ -161,18 +205,14 @@ class MappingNetwork(nn.Module):
     def forward(self, z: Tensor, psi: float = 1.0, cutoff: int | None = None, c: Tensor | None = None) -> Tensor:
         """(N, z_dim) → (N, num_ws, w_dim).
 
-        psi: w_avg + psi · (w - w_avg), in the rows below `cutoff` (all, unless given). c: class labels, (N, c_dim),
-        one-hot, for a generator that has classes. Raises `EngineError` for other shapes.
+        psi: w_avg + psi · (w - w_avg), in the rows below `cutoff` (all, unless given). c: the class, needed by a
+        generator that has classes and ignored by others: an index for all pictures, (N,) integer indices, or (N, c_dim)
+        labels, one-hot. Raises `EngineError` for other shapes and classes.
         """
         _expect("A latent z", z, self.z_dim)
         x = normalize_second_moment(z)
         if self.c_dim:
-            if c is None:
-                raise EngineError(
-                    "This generator makes {c_dim} classes of pictures; give it a class label.", c_dim=self.c_dim
-                )
-            _expect("A class label", c, self.c_dim)
-            x = torch.cat([x, normalize_second_moment(self.embed(c))], dim=1)
+            x = torch.cat([x, normalize_second_moment(self.embed(self._labels(c, x)))], dim=1)
         for k in range(self.num_layers):
             x = F.leaky_relu(self.get_submodule(f"fc{k}")(x), SLOPE) * GAIN
         w = x[:, None].repeat(1, self.num_ws, 1)
@@ -180,6 +220,24 @@ class MappingNetwork(nn.Module):
             return w
         rows = self.num_ws if cutoff is None else cutoff
         return torch.cat([torch.lerp(self.w_avg, w[:, :rows], psi), w[:, rows:]], dim=1)
+
+    def _labels(self, c: Tensor | int | None, x: Tensor) -> Tensor:
+        """(N, c_dim) in the type and on the device of x."""
+        c = self.default_class if c is None else c
+        if c is None:
+            raise EngineError(
+                "This generator makes {c_dim} classes of pictures; give it a class label.", c_dim=self.c_dim
+            )
+        if isinstance(c, int):
+            c = torch.tensor(c).expand(len(x))
+        if c.dim() == 1 and not c.is_floating_point():
+            if c.min() < 0 or c.max() >= self.c_dim:
+                raise EngineError(
+                    "This generator has classes from 0 to {c_dim}; choose one of these.", c_dim=self.c_dim - 1
+                )
+            c = F.one_hot(c.long(), self.c_dim)
+        _expect("A class label", c, self.c_dim)
+        return c.to(x)
 
 
 def normalize_second_moment(x: Tensor) -> Tensor:
@@ -208,13 +266,13 @@ class SynthesisNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.rows = style_rows(config.resolution)
-        self.register_buffer("resample_filter", _binomial(config.resample_taps))
+        self.register_buffer("resample_filter", binomial(config.resample_taps))
         for index, channels in enumerate(config.channels):
             in_channels = config.channels[index - 1] if index else 0
             self.add_module(f"b{4 << index}", SynthesisBlock(4 << index, in_channels, channels, config))
 
     def forward(self, w: Tensor, noise: Noise = "const", generator: torch.Generator | None = None) -> Tensor:
-        """(N, num_ws, w_dim) → (N, img_channels, H, W) float32, nominally in [-1, 1], not clamped.
+        """(N, num_ws, w_dim) → (N, 3, H, W) float32, nominally in [-1, 1], not clamped.
 
         generator: of random noise, torch's own unless given. Raises `EngineError` for another shape or kind of noise.
         """
@@ -238,7 +296,7 @@ class SynthesisNetwork(nn.Module):
             name = f"b{4 << index}"
             own = {layer: styles[f"{name}.{layer}"] for layer in self.get_submodule(name).layers}
             x, picture = self.get_submodule(name)(x, picture, own, self.resample_filter, noise, generator)
-        return picture.contiguous()
+        return as_rgb(picture).contiguous()
 
 
 class SynthesisBlock(nn.Module):
@@ -290,7 +348,7 @@ class StyledConvolution(nn.Module):
         weight = torch.randn(channels, in_channels, 3, 3)
         # Laid out in memory as the convolution wants it, transposed or not; it would rearrange it every time.
         self.weight = nn.Parameter(
-            _channels_last(weight.transpose(0, 1)).transpose(0, 1) if is_upsampling else _channels_last(weight)
+            channels_last(weight.transpose(0, 1)).transpose(0, 1) if is_upsampling else channels_last(weight)
         )
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(channels))
@@ -307,10 +365,10 @@ class StyledConvolution(nn.Module):
         """(N, C_in, h, w) → (N, C, h, w), or (N, C, 2h, 2w) with a `resample_filter`."""
         weight, scale = self.weight, demodulation(self.weight, style)
         if x.dtype == torch.float16:
-            weight, style, scale = _within_fp16(weight, style, scale)
-        x = convolve(x * _over_pixels(style, x), weight.to(x.dtype), resample_filter)
+            weight, style, scale = within_fp16(weight, style, scale)
+        x = convolve(x * over_pixels(style, x), weight.to(x.dtype), resample_filter)
         # The gain of the activation is in all that goes into it: a leaky ReLU is homogeneous.
-        bias, scale = _over_pixels(self.bias * GAIN, x), _over_pixels(scale * GAIN, x)
+        bias, scale = over_pixels(self.bias * GAIN, x), over_pixels(scale * GAIN, x)
         # Without gradients in place: allocating what is as large costs more than computing it.
         x = torch.addcmul(bias, x, scale, out=None if torch.is_grad_enabled() else x)
         if noise != "none":
@@ -341,64 +399,5 @@ class ToRGB(nn.Module):
         """(N, C, r, r) → (N, img_channels, r, r)"""
         style = style / math.sqrt(self.in_channels)
         weight = self.weight.flatten(1) * style[:, None]  # (N, img_channels, C); for so few outputs smaller than x
-        x = torch.einsum("nchw,nkc->nkhw", x, weight.to(x.dtype)) + _over_pixels(self.bias, x)
+        x = torch.einsum("nchw,nkc->nkhw", x, weight.to(x.dtype)) + over_pixels(self.bias, x)
         return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)
-
-
-# ---------------------------------------------------------------------------------------------- operators
-
-
-def demodulation(weight: Tensor, style: Tensor) -> Tensor:
-    """arXiv 1912.04958, eq. 3: 1 / √Σ (style_i · weight_oik)² over i, k; (C, C_in, h, w) and (N, C_in) → (N, C)."""
-    power = sum(tap.square() for tap in weight.flatten(2).unbind(2))  # ten times as fast as a sum over two axes
-    return (style.square() @ power.T + EPSILON).rsqrt()
-
-
-def _within_fp16(weight: Tensor, style: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The same product of the three, with the largest style 1 and the largest weight of each output 1 / √fan_in."""
-    largest_weight = weight.abs().amax(dim=(1, 2, 3)).clamp_min(EPSILON) * math.sqrt(weight[0].numel())
-    largest_style = style.abs().amax(dim=1, keepdim=True).clamp_min(EPSILON)
-    return weight / largest_weight[:, None, None, None], style / largest_style, scale * largest_weight * largest_style
-
-
-def convolve(x: Tensor, weight: Tensor, resample_filter: Tensor | None = None) -> Tensor:
-    """Correlation, zeros around it: (N, C_in, h, w) → (N, C, h, w), or with a filter (N, C, 2h, 2w).
-
-    Upsampling is a transposed convolution with stride 2 whose pixels, (2h + 1) × (2w + 1), are then filtered.
-    """
-    if resample_filter is None:
-        return F.conv2d(x, weight, padding=1)
-    height, width = 2 * x.shape[2], 2 * x.shape[3]
-    x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-    kernel = _kernel(resample_filter, x)
-    taps = len(resample_filter)
-    return F.conv2d(x, kernel, padding=(taps + 1) // 2 - 1, groups=x.shape[1])[:, :, :height, :width]
-
-
-def upsample2d(x: Tensor, resample_filter: Tensor) -> Tensor:
-    """(N, C, h, w) → (N, C, 2h, 2w): a zero after every row and column, then the filter; zeros around."""
-    taps = len(resample_filter)
-    y = F.conv_transpose2d(
-        x, _kernel(resample_filter, x), stride=2, padding=taps - 1 - (taps + 1) // 2, groups=x.shape[1]
-    )
-    return y[:, :, : 2 * x.shape[2], : 2 * x.shape[3]]
-
-
-def _kernel(resample_filter: Tensor, x: Tensor) -> Tensor:
-    """One filter for every channel of x, (C, 1, taps, taps); it sums to 4, as three of four pixels were zero."""
-    return (4 * torch.outer(resample_filter, resample_filter)).to(x.dtype).expand(x.shape[1], 1, -1, -1)
-
-
-def _binomial(taps: int) -> Tensor:
-    """[1, 3, 3, 1] / 8 for four taps."""
-    row = torch.tensor([float(math.comb(taps - 1, k)) for k in range(taps)])
-    return row / row.sum()
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def _over_pixels(values: Tensor, x: Tensor) -> Tensor:
-    """(N, C) or (C,) → (N, C, 1, 1) or (C, 1, 1) in the type of x."""
-    return values[..., None, None].to(x.dtype)

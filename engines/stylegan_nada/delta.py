@@ -23,9 +23,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from engines.checkpoints import open_checkpoint
+from engines.checkpoints import OwnFile, expect_small_header, open_checkpoint
 from engines.errors import EngineError
 from engines.files import write_bytes
+from engines.shown import shown
 from engines.stylegan2 import Generator, load_generator
 from engines.stylegan2.generator import SynthesisNetwork
 
@@ -149,6 +150,7 @@ def descendant(base: Generator, change: Change, strengths: Strengths = FULL) -> 
     for name, value in moved_parameters(base.synthesis, change, strengths).items():
         tensors[f"synthesis.{name}"] = value
     generator.load_state_dict(tensors, assign=True)
+    generator.mapping.default_class = base.mapping.default_class
     return generator.eval().requires_grad_(False)
 
 
@@ -183,7 +185,7 @@ def _shapes(network: nn.Module) -> dict[str, torch.Size]:
 
 @dataclass(frozen=True)
 class Domain:
-    """A change, and what its file tells of it: "generator" (sha256 of the base's file), "source", "target", "clip",
+    """A change, and what its file tells about it: "generator" (sha256 of the base's file), "source", "target", "clip",
     "method", "steps", as far as known."""
 
     change: dict[str, Tensor]
@@ -213,6 +215,8 @@ def load_domain(path: Path | str, base: Generator) -> Domain:
     if not _is_domain(path):
         return Domain(difference_of(load_generator(path), base))
     with open_checkpoint(path, KIND, FORMAT) as file:
+        if not isinstance(file, OwnFile):
+            raise ValueError("it is no safetensors file")
         if file.metadata.get("generator", base.sha256) != base.sha256:
             raise EngineError("The domain was trained from another generator; choose that one or another domain.")
         _check(file.tensors, base.synthesis)
@@ -222,9 +226,10 @@ def load_domain(path: Path | str, base: Generator) -> Domain:
 
 def _is_domain(path: Path) -> bool:
     try:
+        expect_small_header(path)
         with safe_open(path, framework="pt") as file:
             return (file.metadata() or {}).get("format") == FORMAT
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, ValueError):
         return False
 
 
@@ -238,14 +243,14 @@ def _check(change: Change, synthesis: SynthesisNetwork) -> None:
                 tuple(change[factor].shape) if factor in change else () for factor in (f"{whole}.up", f"{whole}.down")
             ]
             rank = pair[0][-1:]
-            fits = pair == [(shapes[whole][0], *rank), (*rank, shapes[whole][1:].numel())]
+            fits = len(shapes[whole]) > 0 and pair == [(shapes[whole][0], *rank), (*rank, shapes[whole][1:].numel())]
         else:
             fits = value.shape == shapes.get(name)
         if not fits:
             raise EngineError(
-                "The tensor '{name}' does not fit the generator; choose a domain made for it.", name=name[:80]
+                "The tensor {name} does not fit the generator; choose a domain made for it.", name=shown(name)
             )
         if not value.isfinite().all():
             raise EngineError(
-                "The tensor '{name}' has numbers that are not finite; choose an undamaged file.", name=name[:80]
+                "The tensor {name} has numbers that are not finite; choose an undamaged file.", name=shown(name)
             )

@@ -113,6 +113,41 @@ def test_huge_picture_is_not_decoded(tmp_path):
         read_embedded(tmp_path / "a.png")
 
 
+def test_an_svg_of_many_pieces_of_text_is_read_at_once(tmp_path):
+    (tmp_path / "a.svg").write_bytes(b"<svg><metadata>" + b"a<b/>" * 1_000_000 + b"</metadata></svg>")
+    with pytest.raises(EngineError, match="carries no settings"):
+        read_embedded(tmp_path / "a.svg")
+
+
+@pytest.mark.parametrize("inner", ["[" * 500 + "]" * 500, '{"a":' * 300 + "1" + "}" * 300])
+def test_settings_within_settings_without_end(tmp_path, image, inner):
+    """They can be parsed, but whoever walks or prints them would run out of stack."""
+    write_text_chunk(tmp_path / "a.png", image, f'{{"method": "clipdraw", "settings": {{"prompt": {inner}}}}}')
+    with pytest.raises(EngineError, match="carries no settings"):
+        read_embedded(tmp_path / "a.png")
+
+
+def test_huge_settings(tmp_path, image):
+    for value in ("9" * 5000, '"' + "x" * (2 << 20) + '"'):
+        write_text_chunk(tmp_path / "a.png", image, f'{{"method": "clipdraw", "settings": {{"seed": {value}}}}}')
+        with pytest.raises(EngineError, match="carries no settings"):
+            read_embedded(tmp_path / "a.png")
+
+
+def write_text_chunk(path, image, text: str) -> None:
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("atelier", text)
+    Image.fromarray(image).save(path, pnginfo=chunks)
+
+
+def test_compressed_settings_that_unpack_to_gigabytes(tmp_path, image):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("atelier", "x" * (100 << 20), zip=True)
+    Image.fromarray(image).save(tmp_path / "a.png", pnginfo=chunks)
+    with pytest.raises(EngineError, match="carries no settings"):
+        read_embedded(tmp_path / "a.png")
+
+
 def test_missing_file_and_folder(tmp_path):
     for path in (tmp_path / "none.png", tmp_path):
         with pytest.raises(EngineError, match="cannot be read"):

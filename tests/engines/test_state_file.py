@@ -84,3 +84,13 @@ def test_other_safetensors_file(tmp_path):
 def test_folder_instead_of_a_file(tmp_path):
     with pytest.raises(EngineError, match="damaged"):
         load_state(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    ["[" * 100_000, "[" * 900 + "]" * 900, "[1]", '"text"', '{"__tensor__": []}', '{"__tensor__": "b"}', "9" * 5000],
+)
+def test_trees_that_lie(tmp_path, tree):
+    save_file({"a": torch.ones(2)}, tmp_path / "s.safetensors", {"format": "atelier-state-1", "state": tree})
+    with pytest.raises(EngineError, match="damaged"):
+        load_state(tmp_path / "s.safetensors")

@@ -122,3 +122,80 @@ def test_shares():
 
 def test_a_style_knows_its_stages():
     assert Style(torch.ones(3, 2), "<s>").num_stages == 3
+
+
+# ---------------------------------------------------------------------------------------------- files of others
+
+
+def written(folder, values, kind):
+    path = folder / f"cat-toy.{kind}"
+    if kind == "safetensors":
+        save_file(values, path)
+    else:
+        torch.save(values, path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "bin", "pt"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("shape", "stacked"), [((WIDTH,), (1, WIDTH)), ((1, WIDTH), (1, WIDTH)), ((3, WIDTH), (1, 3, WIDTH))]
+)
+def test_textual_inversions_of_diffusers(tmp_path, kind, dtype, shape, stacked):
+    vectors = torch.randn(shape).to(dtype)
+    found = load_style(written(tmp_path, {"<cat-toy>": vectors}, kind), WIDTH)
+    assert (found.name, found.num_stages, found.vectors.shape) == ("<cat-toy>", 1, stacked)
+    assert torch.equal(found.vectors.flatten(), vectors.float().flatten())
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("container", ["dict", "ParameterDict", "emb_params", "emb_params.pt"])
+def test_embeddings_of_automatic1111(tmp_path, count, container):
+    vectors = torch.randn(count, WIDTH)
+    if container.startswith("emb_params"):
+        path = written(tmp_path, {"emb_params": vectors}, "pt" if container.endswith("pt") else "safetensors")
+        name = "cat-toy"
+    else:
+        param = {"*": vectors} if container == "dict" else torch.nn.ParameterDict({"*": torch.nn.Parameter(vectors)})
+        content = {"string_to_token": {"*": 265}, "string_to_param": param, "name": "sepia", "step": 99}
+        path, name = written(tmp_path, content | {"sd_checkpoint": None, "sd_checkpoint_name": None}, "pt"), "sepia"
+    found = load_style(path, WIDTH)
+    assert (found.name, found.num_vectors) == (name, count)
+    assert torch.equal(found.vectors.flatten(), vectors.flatten())
+
+
+OTHERS = {
+    "SDXL": ({"clip_g": torch.ones(2, 20), "clip_l": torch.ones(2, WIDTH)}, "embedding for Stable Diffusion XL"),
+    "LoRA of kohya": ({"lora_unet_down_blocks_0.lora_up.weight": torch.ones(4, 2)}, "is a LoRA"),
+    "LoRA of diffusers": ({"unet.down_blocks.0.lora.up.weight": torch.ones(4, 2)}, "is a LoRA"),
+    "LoRA of peft": ({"base_model.model.q_proj.lora_A.weight": torch.ones(4, 2)}, "is a LoRA"),
+    "model": ({"model.diffusion_model.input_blocks.0.0.weight": torch.ones(4, 2)}, "a whole diffusion model"),
+    "SD 1": (
+        {"<a>": torch.ones(2, 768)},
+        "vectors of 768 numbers where this model reads 16 .it is for Stable Diffusion 1",
+    ),
+    "integers": ({"<a>": torch.ones(WIDTH, dtype=torch.int64)}, "something else in the place|type torch.int64"),
+    "many": ({"<a>": torch.ones(65, WIDTH)}, "vectors of 65 × 16 numbers"),
+}
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "bin"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_files_are_named_for_what_they_are(tmp_path, refused, name, kind):
+    values, reason = OTHERS[name]
+    refused(reason, load_style, written(tmp_path, values, kind), WIDTH)
+
+
+def test_a_loaded_style_of_several_vectors_is_saved_and_read_back(tmp_path):
+    style = Style(torch.randn(1, 3, WIDTH), "<s>")
+    save_style(style, tmp_path / "style.safetensors")
+    assert torch.equal(load_style(tmp_path / "style.safetensors", WIDTH).vectors, style.vectors)
+
+
+def test_damaged_safetensors_of_others(tmp_path, refused):
+    path = written(tmp_path, {"<a>": torch.ones(WIDTH)}, "safetensors")
+    content = path.read_bytes()
+    for damaged in (content[:-4], content.replace(b"[16]", b"[1e]"), content.replace(b"F32", b"F99"),
+                    content.replace(b"[0,64]", b"[9,64]"), content[:8] + b"[" * 80 + content[88:]):  # fmt: skip
+        path.write_bytes(damaged)
+        refused("'cat-toy.safetensors'", load_style, path, WIDTH)

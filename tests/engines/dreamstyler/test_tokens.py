@@ -38,6 +38,18 @@ def test_as_if_they_were_words(model, reader, new_style, prompt):
     assert (ours[0] - ours[1]).abs().max() > 1e-2
 
 
+def test_several_vectors_are_several_words(model, reader):
+    vectors = torch.randn(1, 3, reader.width)
+    tokenizer, network = make_tokenizer(), deepcopy(model.text_encoder)
+    tokenizer.add_tokens(["<a>", "<b>", "<c>"])
+    known = len(network.get_input_embeddings().weight)
+    network.resize_token_embeddings(known + 3, mean_resizing=False)
+    network.get_input_embeddings().weight.data[known:] = vectors[0]
+    theirs = network(tokens(tokenizer, ["a cat in <a><b><c> style"])).last_hidden_state
+    ours = reader([reader.parse("a cat in {} style", 3)], vectors)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+
+
 def test_plain_prompts_are_read_as_ever(model, reader):
     prompts = ["a red apple", "", "a very " + "long " * 40 + "way"]
     ours = reader([reader.parse_plain(prompt) for prompt in prompts], torch.ones(3, reader.width))
@@ -74,4 +86,5 @@ def test_prompts_that_are_too_long(reader, refused):
     words = reader.parse_plain("a cat and a dog").shape
     assert words == (24,)
     refused("too long: the style would be cut off. Shorten it", reader.parse, "a cat " * 11 + "in {}")
+    refused("at least 19 words", reader.parse, "a cat in {}", 38)
     refused("has 2 places", reader.parse, "{} {}")

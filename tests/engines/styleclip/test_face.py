@@ -30,10 +30,10 @@ class Still(FaceEngine):
     name, title, summary, Settings = "still", "Still", "A face.", FaceSettings
 
     def run(self, settings, live=None):
-        yield from self._find_face(settings, steps=0)
+        yield from self.find_face(settings, steps=0)
         with torch.no_grad():
             pixels = to_pixels(self._generator.synthesis(self._start))
-        yield Frame(self._step, self._step, lambda: pixels)
+        yield Frame(self.step, self.step, lambda: pixels)
 
 
 @pytest.fixture
@@ -96,13 +96,17 @@ def test_state_of_another_method_is_refused(models):
         Still(models).load_state_dict({"strokes": 3})
 
 
-def test_generator_with_classes_is_refused(models, monkeypatch):
+def test_a_class_is_chosen_where_a_generator_has_several(models, monkeypatch):
     torch.manual_seed(0)
     config = GeneratorConfig(channels=(6, 5), z_dim=8, mapping_features=(12, 10), c_dim=3, embed_features=4)
     classes = Generator(config).eval()
     monkeypatch.setattr(Models, "generator", lambda self, path="": classes)
-    with pytest.raises(EngineError, match="several classes"):
-        list(Still(models).run(FaceSettings()))
+    pictures = [list(Still(models).run(FaceSettings(class_index=index)))[-1].image for index in (0, 2)]
+    assert not np.array_equal(*pictures)
+    wanted = classes.synthesis(classes.mapping(torch.from_numpy(np.random.RandomState(9).randn(1, 8)).float(), c=2))
+    assert np.array_equal(pictures[1], to_pixels(wanted.detach()))
+    with pytest.raises(EngineError, match="classes 0 to 2 and no class 3"):
+        list(Still(models).run(FaceSettings(class_index=3)))
 
 
 # ---------------------------------------------------------------------------------------------- encoders

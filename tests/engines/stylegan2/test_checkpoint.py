@@ -223,6 +223,101 @@ def test_missing_and_superfluous_noise(tmp_path, tensors):
     assert torch.equal(drawn, load_generator(tmp_path / "network.pt").synthesis.b16.conv0.noise_const)
 
 
+# ---------------------------------------------------------------------------------------------- forks and variants
+
+
+def with_channels(small_config, channels: int):
+    config = GeneratorConfig(**{**vars(small_config), "img_channels": channels})
+    return config, random_tensors(config)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_other_channels_become_rgb(ada, small_config, channels):
+    """Grey is repeated; alpha, nominally in [-1, 1] like the colours, lies on white."""
+    config, tensors = with_channels(small_config, channels)
+    generator = load_generator(ada(ARGUMENTS | {"img_channels": channels}, tensors))
+    assert generator.config == config
+    w = torch.randn(2, 6, 14)
+    picture = generator.synthesis(w)
+    assert picture.shape == (2, 3, 16, 16)
+    twin = Generator(GeneratorConfig(**{**vars(small_config), "img_channels": 3})).eval()
+    color = 3 if channels == 4 else 1
+
+    def part(channel: int) -> torch.Tensor:
+        """One channel of the network's output, as a generator of RGB makes it."""
+        chosen = dict(generator.state_dict())
+        for name in chosen:
+            if name.endswith(("torgb.weight", "torgb.bias")):
+                chosen[name] = chosen[name][[channel] * 3]
+        twin.load_state_dict(chosen)
+        return twin.synthesis(w)[:, :1]
+
+    colors = torch.cat([part(channel if color == 3 else 0) for channel in range(3)], dim=1)
+    alpha = ((part(channels - 1) + 1) / 2).clamp(0, 1) if channels in (2, 4) else 1
+    torch.testing.assert_close(picture, colors * alpha + (1 - alpha) * torch.ones(1), rtol=1e-4, atol=1e-4)
+
+
+def test_too_many_channels(ada, small_config):
+    refused(ada(ARGUMENTS, with_channels(small_config, 5)[1]), "pictures of 5 channels; choose one for grey")
+
+
+@pytest.mark.parametrize("class_name", ["SG2Generator", "ConditionalGenerator"])
+def test_a_generator_is_known_by_its_tensors(ada, tensors, expected, class_name):
+    module = ada_module(with_filters(tensors), ARGUMENTS, class_name)
+    assert same(load_generator(ada(G_ema=module)), expected)
+
+
+def test_networks_within_data_parallel(tmp_path, tensors, expected):
+    whole = ada_module({}, {}, "DataParallel")
+    whole.meta["state"]["_modules"]["module"] = ada_module(with_filters(tensors), ARGUMENTS)
+    assert same(load_generator(write_ada(tmp_path / "ada.pkl", {"G_ema": whole})), expected)
+    g_ema, latent_avg = to_rosinality(tensors)
+    parallel = {f"module.{name}": tensor for name, tensor in g_ema.items()}
+    for content in (
+        {"g_ema": parallel, "latent_avg": latent_avg},
+        {"state_dict": {f"module.decoder.{name}": tensor for name, tensor in g_ema.items()}, "latent_avg": latent_avg},
+        {"ema": parallel | {"module.latent_avg": latent_avg}},
+        parallel | {"module.mean_latent": latent_avg[None]},
+    ):
+        torch.save(content, tmp_path / "ros.pt")
+        assert same(load_generator(tmp_path / "ros.pt"), expected)
+
+
+def test_tensors_by_the_names_of_ada(tmp_path, tensors, expected):
+    for content in ({"G_ema": tensors}, tensors, {"state_dict": {f"G_ema.{k}": v for k, v in tensors.items()}}):
+        torch.save(content, tmp_path / "state.pt")
+        generator = load_generator(tmp_path / "state.pt")
+        assert same(generator, expected)
+        assert "does not tell the generator's options" in generator.notes[0]
+
+
+def test_a_whole_module_of_torch(tmp_path, tensors, expected):
+    """As `torch.save(generator)` writes it: the class is named and never looked up."""
+    torch.save({"g_ema": with_weights(to_rosinality(tensors)[0])}, tmp_path / "whole.pt")
+    generator = load_generator(tmp_path / "whole.pt")
+    generator.mapping.w_avg.copy_(expected.mapping.w_avg)
+    assert same(generator, expected)
+
+
+def with_weights(tensors) -> torch.nn.Module:
+    """Modules within modules that hold these tensors."""
+    root = torch.nn.Module()
+    for name, tensor in tensors.items():
+        *path, leaf = name.split(".")
+        module = root
+        for part in path:
+            if not hasattr(module, part):
+                module.add_module(part, torch.nn.Module())
+            module = module.get_submodule(part)
+        module.register_buffer(leaf, tensor)
+    return root
+
+
+def test_a_large_filter_is_refused_before_it_is_squared(tmp_path, tensors):
+    wide = with_filters(tensors, torch.zeros(1, 1).expand(1, 1 << 24))
+    refused(write_ada(tmp_path / "wide.pkl", {"G_ema": ada_module(wide, ARGUMENTS)}), "unusual filter|more than")
+
+
 # ---------------------------------------------------------------------------------------------- full size
 
 

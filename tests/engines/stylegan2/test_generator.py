@@ -173,6 +173,41 @@ def test_classes_by_the_papers():
         mapping(z, c=c[:, :2])
 
 
+def test_classes_by_their_index():
+    generator = Generator(GeneratorConfig((8, 8), z_dim=6, mapping_features=(10,), c_dim=3, embed_features=4))
+    z = torch.randn(2, 6)
+    wanted = generator.mapping(z, c=torch.eye(3)[[2, 2]])
+    assert torch.equal(generator.mapping(z, c=2), wanted)
+    assert torch.equal(generator.mapping(z, c=torch.tensor([2, 2])), wanted)
+    assert generator(z, c=1).shape == (2, 3, 8, 8)
+    assert generator.classes_in_turn(5).tolist() == [0, 1, 2, 0, 1]
+    for wrong in (3, -1, torch.tensor([0, 3])):
+        with pytest.raises(EngineError, match="classes from 0 to 2"):
+            generator.mapping(z, c=wrong)
+
+
+def test_a_generator_of_one_class_shares_its_tensors():
+    generator = Generator(GeneratorConfig((8, 8), z_dim=6, mapping_features=(10,), c_dim=3, embed_features=4))
+    generator.sha256 = "ab"
+    chosen, z = generator.of_class(1), torch.randn(2, 6)
+    assert torch.equal(chosen.mapping(z), generator.mapping(z, c=1))
+    assert torch.equal(chosen.mapping(z, c=2), generator.mapping(z, c=2))
+    assert chosen.mapping.embed.weight is generator.mapping.embed.weight
+    assert len({generator.sha256, chosen.sha256, generator.of_class(2).sha256}) == 3
+    assert generator.of_class(1).sha256 == chosen.sha256
+    with pytest.raises(EngineError, match="give it a class"):
+        generator.mapping(z)
+    with pytest.raises(EngineError, match="no class 3"):
+        generator.of_class(3)
+
+
+def test_a_class_does_not_matter_without_classes(small):
+    z = torch.randn(1, 16, dtype=torch.float64)
+    assert torch.equal(small.mapping(z, c=4), small.mapping(z))
+    assert small.classes_in_turn(5) is None
+    assert small.of_class(4) is small
+
+
 @pytest.mark.parametrize("taps", [2, 3, 4, 6])
 def test_filters_of_any_length_keep_pictures_in_place(taps):
     """Upsampling ramps and constants is exact between the borders; odd filters are padded at the left, as upstream."""

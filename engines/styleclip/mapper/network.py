@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.checkpoints import OwnFile, claimed_shape, fill, open_checkpoint, save_own
+from engines.checkpoints import OwnFile, Record, claimed_shape, fill, items_of, open_checkpoint, save_own
+from engines.clip.prompts import MAX_PROMPT
 from engines.errors import EngineError
 from engines.stylegan2 import is_torgb
 from engines.stylegan2.generator import EPSILON, GAIN, SLOPE, FullyConnected
@@ -193,7 +194,7 @@ def add_residual(
 def latent_loss(moved: Tensor | Mapping[str, Tensor], code: Tensor | Mapping[str, Tensor]) -> Tensor:
     """The mean squared movement of a code of W+; in style space the sum over its vectors of such means (§5).
 
-    `engines.styleclip.optimization.l2_loss` is a sum of squares: the weights of the two do not compare.
+    `engines.styleclip.optimize.losses.l2_loss` is a sum of squares: the weights of the two do not compare.
     """
     if isinstance(code, Tensor):
         return F.mse_loss(moved, code)
@@ -226,16 +227,19 @@ def mapper_of(values: dict[str, Any], metadata: dict[str, str]) -> LevelsMapper 
 
 def _read_released(value: Any) -> tuple[dict[str, Any], dict[str, str]]:
     """{"state_dict": {"mapper.…", "decoder.…"}, "opts": {"description": prompt, …}} → records and metadata."""
-    if not isinstance(value, dict) or not isinstance(value.get("state_dict"), dict):
+    root = items_of(value) or {}
+    state, options = items_of(root.get("state_dict")), root.get("opts")
+    if state is None:
         raise EngineError(NO_MAPPER)
-    state, options = value["state_dict"], value.get("opts")
     records = {
         name.removeprefix("mapper."): record
         for name, record in state.items()
-        if isinstance(name, str) and name.startswith("mapper.")
+        if type(name) is str and name.startswith("mapper.")
     }
-    prompt = options.get("description") if isinstance(options, dict) else None
-    return records, {"prompt": prompt} if isinstance(prompt, str) else {}
+    if type(options) is Record:  # an argparse.Namespace
+        options = options.state
+    prompt = (items_of(options) or {}).get("description")
+    return records, {"prompt": prompt[:MAX_PROMPT]} if type(prompt) is str else {}
 
 
 def _empty_mapper(values: dict[str, Any]) -> LevelsMapper | SingleMapper | StyleSpaceMapper:

@@ -1,9 +1,4 @@
-"""SVG files: scenes written for every viewer, and ordinary drawings and icons read as scenes.
-
-What is read: paths and basic shapes with their fill and stroke, groups, `use`, transforms, presentation attributes,
-`style=`, simple style sheets, viewBox. A shape with both fill and stroke becomes two paths. All caps and joins are
-round, dashes are solid, a gradient becomes its mean colour; text, pictures, clips, masks and filters are left out.
-"""
+"""Writes a scene as an SVG file."""
 
 from __future__ import annotations
 
@@ -12,40 +7,12 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from engines.errors import EngineError
 from engines.vector.path_data import format_number, format_path
 from engines.vector.scene import Paint, Scene
-from engines.vector.svg_reader import read_document
 
-__all__ = ["load_svg", "save_svg"]
+__all__ = ["format_svg", "save_svg"]
 
-MAX_BYTES = 16 << 20
 DECIMALS = 4
-
-
-def load_svg(path: str | Path) -> Scene:
-    """Read a drawing as a scene on the canvas that the file names (its size in px, else its viewBox).
-
-    The background that `save_svg` wrote is not part of the scene. The file may come from anybody: entities and document
-    types with declarations are refused, sizes are limited. Raises `EngineError` for a file that cannot be read or that
-    draws nothing.
-    """
-    path = Path(path)
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise EngineError(
-                "The SVG file '{file}' is too large ({size} MB); {MAX_BYTES} MB is the limit.",
-                file=path.name,
-                size=size >> 20,
-                MAX_BYTES=MAX_BYTES >> 20,
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise EngineError(
-            "The SVG file '{file}' cannot be read: {value}.", file=path.name, value=error.strerror or error
-        ) from None
-    return read_document(data, path.name)
 
 
 def save_svg(
