@@ -5,7 +5,7 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: app test bench torture evaluate-clip evaluate-faces evaluate-diffusion train-clip train-judge train-style train-faces train-diffusion swatches clean
+.PHONY: app test bench torture evaluate-clip evaluate-faces evaluate-diffusion world train-clip train-judge train-world-judge train-style train-faces train-diffusion swatches clean
 
 app: .venv/app
 	$(BIN)/python app.py
@@ -34,6 +34,13 @@ evaluate-diffusion: .venv/dev
 	$(BIN)/python -m benchmarks.pictures
 	$(BIN)/python -m benchmarks.dreamstyler --sheets docs
 	$(BIN)/python -m benchmarks.unclip --sheets docs
+
+world: .venv/dev
+	$(BIN)/python -m world.artists
+	$(BIN)/python -m world.concepts
+
+train-world-judge: .venv/dev
+	$(BIN)/python -m training.world_judge
 
 train-clip: .venv/dev
 	$(BIN)/python -m training.clip

@@ -97,7 +97,7 @@ def leave_one_out(judge: WorldJudge, collection: Collection, artist: str, names:
     places = collection.artist_places(artist)
     if names is not None:
         places = places[collection.concept[places] < names]
-    among = None if names is None else torch.arange(names)
+    among = None if names is None else torch.arange(min(names, len(collection.concepts)))
     ranks = judge.ranks(on_white(collection.sprites[places]), collection.concept[places], among)
     return {"count": len(places), "r1": _share(ranks <= 1), "r5": _share(ranks <= 5)}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engines.base import EngineError
-from tests.world.conftest import SHAPES, as_svg, drawings
+from tests.tiny_world import SHAPES, as_svg, drawings
 from world.artists import fetch
 from world.artists.build import make_sources_page, pictures
 from world.artists.gallery import Gallery, write_gallery
@@ -85,7 +85,6 @@ def test_clip_art_has_title_file_name_and_keywords(tmp_path):
 
 
 def test_avatars_are_always_the_same_and_name_their_parts():
-    pytest.importorskip("dicebear_styles")
     from dataclasses import replace
 
     from world.artists.dicebear import STYLES, draw_avatars, read_license

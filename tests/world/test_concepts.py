@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.world.conftest import CONCEPTS
+from tests.tiny_world import CONCEPTS
 from world.artists.gallery import Picture
 from world.concepts.build import compound_concepts, drawn_only, emoji_concepts, further_concepts, with_extras
 from world.concepts.matching import Match, Matcher, variations

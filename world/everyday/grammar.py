@@ -79,6 +79,7 @@ class Grammar:
         drawable = {place: concept for place, concept in concepts.items() if _is_thing(concept)}
         roles = _read_roles()
         self._things = list(drawable)
+        self._fame = [len({collection.rows[i].artist for i in self._pictures[place]}) for place in self._things]
         self._agents = [place for place, concept in drawable.items() if _is_agent(concept)]
         self._objects = {
             "holding": [place for place, concept in drawable.items() if concept.kind.startswith(_HOLDABLE)],
@@ -95,25 +96,31 @@ class Grammar:
         lot = rng.random()
         artist = self._artist(rng)
         if lot < 0.33:
-            scene = Scene((self._thing(rng.choice(self._things), rng, artist),))
+            scene = Scene((self._thing(*self._choose(1, rng), rng, artist),))
         elif lot < 0.48:
-            scene = Scene((self._several(rng.choice(self._things), rng, artist),))
+            scene = Scene((self._several(*self._choose(1, rng), rng, artist),))
         elif lot < 0.9:
             scene = self._related(rng, artist)
         else:
-            chosen = rng.sample(self._things, 3)
+            chosen = dict.fromkeys(self._choose(3, rng))
             scene = Scene(tuple(self._thing(place, rng, artist, plain=True) for place in chosen))
         scene = replace(scene, style=self._style(scene, rng))
         return replace(scene, setting=rng.choice(list(SETTINGS)) if rng.random() < 0.45 else "")
 
     def _related(self, rng: random.Random, artist: str) -> Scene:
         relation = rng.choice([name for name in RELATIONS if self._objects.get(name, True)])
-        second = rng.choice(self._objects.get(relation) or self._things)
+        roles = self._objects.get(relation)
+        second = rng.choice(roles) if roles else self._choose(1, rng)[0]
         needs_agent = relation in ("holding", "riding", "playing", "wearing")
-        first = rng.choice(self._agents if (needs_agent and self._agents) or rng.random() < 0.5 else self._things)
+        is_agent = self._agents and (needs_agent or rng.random() < 0.5)
+        first = rng.choice(self._agents) if is_agent else self._choose(1, rng)[0]
         while first == second:
             first = rng.choice(self._things)
         return Scene((self._thing(first, rng, artist), self._thing(second, rng, artist, plain=True)), relation)
+
+    def _choose(self, count: int, rng: random.Random) -> list[int]:
+        """Concepts by chance; the more artists drew one, the oftener."""
+        return rng.choices(self._things, self._fame, k=count)
 
     def _thing(self, concept: int, rng: random.Random, artist: str, *, plain: bool = False) -> Thing:
         picture = self._picture(concept, rng, artist)

@@ -18,6 +18,8 @@ __all__ = ["EverydayWorld"]
 
 FULL_GROUNDS = 0.5
 """Share of settings with whole pictures of their own kind that use one."""
+DARK = 0.25
+"""Mean brightness under which a thing cannot be seen against a ground that is as dark."""
 SCENERY = (0, 1, 1, 2)
 """How many further things stand in the background, by chance."""
 
@@ -58,7 +60,7 @@ class EverydayWorld:
         pictures = torch.stack(grounds)
         for layer in range(max(map(len, placed))):
             rows = [row for row, things in enumerate(placed) if len(things) > layer]
-            sprites = self._placed([placed[row][layer] for row in rows])
+            sprites = _readable(self._placed([placed[row][layer] for row in rows]), pictures[rows])
             pictures[rows] = sprites[:, :3] + pictures[rows] * (1 - sprites[:, 3:])
         return pictures
 
@@ -101,3 +103,13 @@ class EverydayWorld:
         )
         grid = F.affine_grid(theta, (len(placed), 4, self.size, self.size), align_corners=False)
         return F.grid_sample(sprites, grid, align_corners=False)
+
+
+def _readable(sprites: Tensor, grounds: Tensor) -> Tensor:
+    """(B, 4, S, S) premultiplied sprites; a dark one on a dark ground is inverted: a silhouette at night."""
+    alpha = sprites[:, 3:]
+    area = alpha.sum((1, 2, 3)).clamp_min(1e-3)
+    is_dark = sprites[:, :3].mean(1).sum((1, 2)) / area < DARK
+    is_lost = is_dark & ((grounds.mean(1) * alpha[:, 0]).sum((1, 2)) / area < DARK)
+    inverted = torch.cat([alpha - sprites[:, :3], alpha], 1)
+    return torch.where(is_lost[:, None, None, None], inverted, sprites)

@@ -83,10 +83,12 @@ def say_english(scene: Scene, concepts: tuple[Concept, ...], rng: random.Random)
         caption = caption.replace("{a}", first).replace("{b}", second)
     else:
         caption = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
-    if scene.setting:
-        phrase = rng.choice(SETTINGS[scene.setting].english)
-        caption = f"{phrase}, {caption}" if rng.random() < 0.12 else f"{caption} {phrase}"
-    return _styled(rng.choice(_OPENINGS) + caption, scene.style, rng)
+    if not scene.setting:
+        return _styled(rng.choice(_OPENINGS) + caption, scene.style, rng)
+    phrase = rng.choice(SETTINGS[scene.setting].english)
+    if rng.random() < 0.12:
+        return _styled(f"{phrase}, {caption}", scene.style, rng)
+    return _styled(f"{rng.choice(_OPENINGS)}{caption} {phrase}", scene.style, rng)
 
 
 def _styled(caption: str, style: str, rng: random.Random) -> str:
@@ -145,5 +147,12 @@ def _noun_korean(thing: Thing, concepts: tuple[Concept, ...], rng: random.Random
         name = rng.choice(concept.synonyms_ko)
     words = [SIZES.get(thing.size, ""), _COLOURS_KO.get(thing.colour, ""), name]
     if thing.count > 1:
-        words.append(f"{NUMBERS[thing.count][1]} {'마리' if concept.kind.startswith('animal') else '개'}")
+        words.append(f"{NUMBERS[thing.count][1]} {_counter(concept)}")
     return " ".join(filter(None, words))
+
+
+def _counter(concept: Concept) -> str:
+    """The word that counts it: animals, people, things."""
+    if concept.kind.startswith("animal"):
+        return "마리"
+    return "명" if concept.kind.startswith("person") else "개"

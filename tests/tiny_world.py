@@ -1,11 +1,12 @@
 """A tiny world: coloured shapes by three invented artists, rendered from SVG made here."""
 
-import pytest
+from pathlib import Path
 
+from world.artists.build import pictures
 from world.artists.drawing import Drawing
 from world.artists.gallery import Gallery, write_gallery
 from world.artists.sources import Source
-from world.collection import collect
+from world.collection import Collection, collect
 from world.concepts.vocabulary import Concept
 
 CONCEPTS = (
@@ -22,7 +23,7 @@ SHAPES = {
     "umbrella": '<path d="M10 60 L50 10 L90 60 Z" fill="#2060d0"/>',
     "sun": '<circle cx="50" cy="50" r="30" fill="#ffd020"/>',
     "red apple": '<ellipse cx="50" cy="50" rx="40" ry="34" fill="#d02020"/>',
-    "war axe": '<rect x="44" y="5" width="12" height="90" fill="#555"/>',
+    "war axe": '<rect x="44" y="5" width="12" height="90" fill="#222"/>',
 }
 
 
@@ -43,15 +44,10 @@ def drawings():
             yield source, style, Drawing(artist, name.replace(" ", "-"), as_svg(body), (name,), (), emoji)
 
 
-@pytest.fixture(scope="session")
-def gallery(tmp_path_factory) -> Gallery:
-    from world.artists.build import pictures
-
-    folder = tmp_path_factory.mktemp("gallery")
+def make_gallery(folder: Path) -> Gallery:
     write_gallery(pictures(drawings()), folder)
     return Gallery.open(folder)
 
 
-@pytest.fixture(scope="session")
-def collection(gallery):
+def make_collection(gallery: Gallery) -> Collection:
     return collect(gallery, CONCEPTS, 64)
