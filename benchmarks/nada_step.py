@@ -28,7 +28,8 @@ from engines.stylegan2 import Generator
 from engines.stylegan_nada.layers import layer_parameters, phase_layers, row_importance, rows_to_layers
 from engines.stylegan_nada.losses import directional_loss, global_loss, text_direction
 from engines.stylegan_nada.settings import StyleGANNadaSettings
-from engines.stylegan_nada.training import BETAS, NadaTraining, see, with_views
+from engines.stylegan_nada.training import BETAS, NadaTraining
+from engines.stylegan_nada.views import image_embeds, with_views
 from engines.zoo import Models
 
 STEPS, SELECTION_BATCH = 10, 8
@@ -69,8 +70,8 @@ class TwoGenerators:
         places = torch.rand(len(z), self.settings.views, 3)
         with torch.no_grad():
             w = self.frozen.mapping(z)
-            before = see(self.encoder, with_views(self.synthesis(self.frozen, w), places))
-        seen = see(self.encoder, with_views(self.synthesis(self.trained, w), places))
+            before = image_embeds(self.encoder, with_views(self.synthesis(self.frozen, w), places))
+        seen = image_embeds(self.encoder, with_views(self.synthesis(self.trained, w), places))
         self.optimizer.zero_grad(set_to_none=True)
         directional_loss(before, seen, self.direction).backward()
         self.optimizer.step()
@@ -79,7 +80,7 @@ class TwoGenerators:
         self.trained.requires_grad_(False)
         before = self.trained.mapping(torch.randn(SELECTION_BATCH, self.trained.z_dim))
         w = before.clone().requires_grad_()
-        loss = global_loss(see(self.encoder, self.synthesis(self.trained, w)), self.target)
+        loss = global_loss(image_embeds(self.encoder, self.synthesis(self.trained, w)), self.target)
         (gradient,) = torch.autograd.grad(loss, w)
         importance = row_importance(before, before - gradient)
         return rows_to_layers(importance, self.settings.selection_k, self.trained.img_resolution)

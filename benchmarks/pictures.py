@@ -25,6 +25,7 @@ from benchmarks.drawings import REPHRASED, Drawing, contact_sheet, judged, read_
 from benchmarks.styles import gram_matrices
 from engines.clip.guidance import KNOWN_WORDS, ClipGuide
 from engines.diffusion import PocketDiffusion
+from engines.files import ASSETS
 from engines.images import as_pixels
 from engines.style import StyleEncoder
 from engines.zoo import Models
@@ -35,7 +36,7 @@ from world.scenes import COLOURS
 from world.styles import STYLES, render
 from world.subjects import load_subjects
 
-FOLDER = Path(__file__).parents[1] / "assets" / "diffusion" / "pocket"
+FOLDER = ASSETS / "diffusion" / "pocket"
 SHEET = Path(__file__).parents[1] / "docs" / "pocket-diffusion-100.png"
 SEEDS = (1, 2)
 AT_ONCE = 20

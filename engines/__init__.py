@@ -12,9 +12,9 @@ __all__ = ["ENGINES"]
 _HOMES = {
     "clipdraw": "engines.clipdraw:CLIPDraw",
     "styleclipdraw": "engines.styleclipdraw:StyleCLIPDraw",
-    "styleclip-optimize": "engines.styleclip.optimize_engine:StyleCLIPOptimize",
-    "styleclip-mapper": "engines.styleclip.mapper_engine:StyleCLIPMapper",
-    "styleclip-directions": "engines.styleclip.directions_engine:StyleCLIPDirections",
+    "styleclip-optimize": "engines.styleclip.optimize.engine:StyleCLIPOptimize",
+    "styleclip-mapper": "engines.styleclip.mapper.engine:StyleCLIPMapper",
+    "styleclip-directions": "engines.styleclip.directions.engine:StyleCLIPDirections",
     "stylegan-nada": "engines.stylegan_nada.engine:StyleGANNada",
     "dreamstyler": "engines.dreamstyler.engine:DreamStyler",
     "unclip": "engines.unclip.engine:UnCLIP",

@@ -16,6 +16,7 @@ from typing import Any
 from engines import ENGINES
 from engines.engine import Engine, Frame
 from engines.errors import EngineError
+from engines.saved_files import is_file, read_json
 from engines.settings import EngineSettings, SettingSpec
 
 CHECKPOINT_SECONDS = 4.0
@@ -28,10 +29,11 @@ class WrongInput(Exception):
     """What the user typed cannot be used."""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, program: str = "python -m engines") -> int:
+    """Run one command and return its exit code; `program` is how help texts name the program."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        return _dispatch(arguments)
+        return _dispatch(arguments, program)
     except WrongInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -46,9 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _dispatch(arguments: list[str]) -> int:
+def _dispatch(arguments: list[str], program: str) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"{__doc__.splitlines()[0]}\n\n{_methods()}\n\npython -m engines METHOD --help lists its settings.")
+        print(f"usage: {program} METHOD --prompt ... --out DIR\n\n{_methods()}\n")
+        print(f"{program} METHOD --help lists the settings of a method.")
         return 0
     if arguments[0] == "list":
         print(_methods())
@@ -56,7 +59,7 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments[0] not in ENGINES:
         raise WrongInput(f"There is no method '{arguments[0]}'; choose one of {', '.join(ENGINES)}.")
     method = ENGINES[arguments[0]]
-    options = _parser(method).parse_args(arguments[1:])
+    options = _parser(method, program).parse_args(arguments[1:])
     return Job(method, options).run()
 
 
@@ -72,10 +75,10 @@ class _Parser(argparse.ArgumentParser):
         raise WrongInput(f"{message[0].upper()}{message[1:]}.")
 
 
-def _parser(method: type[Engine]) -> argparse.ArgumentParser:
+def _parser(method: type[Engine], program: str) -> argparse.ArgumentParser:
     specs = method.Settings.specs()
     parser = _Parser(
-        prog=f"python -m engines {method.name}",
+        prog=f"{program} {method.name}",
         description=method.summary,
         epilog="settings (--set name=value; * may change while a run goes on):\n\n" + "\n".join(map(_describe, specs)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -180,33 +183,42 @@ class Job:
         """Settings and family of the folder to resume."""
         if self.options.resume is None:
             return {}
-        path = self.options.resume / "settings.json"
+        folder = self.options.resume
+        unreadable = WrongInput(f"'{folder}' holds no run to resume: its settings.json cannot be read.")
         try:
-            saved = json.loads(path.read_text(encoding="utf-8"))
-            if saved["method"] != self.method.name:
-                raise WrongInput(
-                    f"'{self.options.resume}' holds a run of {saved['method']}, not of {self.method.name}."
-                )
-            family = saved.get("models", "pocket")
-            settings = self._with_inputs_of(self.options.resume, dict(saved["settings"]))
-            return {"settings": settings, "models": family if family in ("pocket", "full") else "pocket"}
-        except (OSError, ValueError, KeyError, TypeError):
-            raise WrongInput(
-                f"'{self.options.resume}' holds no run to resume: its settings.json cannot be read."
-            ) from None
+            saved = read_json(folder / "settings.json")
+        except EngineError:
+            raise unreadable from None
+        if not isinstance(saved, dict) or not isinstance(saved.get("settings"), dict):
+            raise unreadable
+        method, family = saved.get("method"), saved.get("models")
+        if not isinstance(method, str):
+            raise unreadable
+        if method != self.method.name:
+            raise WrongInput(f"'{folder}' holds a run of {method[:40]}, not of {self.method.name}.")
+        settings = self._with_inputs_of(folder, saved["settings"])
+        return {"settings": settings, "models": family if family in ("pocket", "full") else "pocket"}
 
     def _with_inputs_of(self, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
         """The studio keeps a run's pictures in its folder and names them from there."""
         for spec in self.method.Settings.specs():
             value = settings.get(spec.name)
-            if spec.is_file and value and (folder / value).is_file():
+            if spec.is_file and value and isinstance(value, str) and is_file(folder / value):
                 settings[spec.name] = str(folder / value)
         return settings
 
     def _load_state(self, engine: Engine) -> None:
         from engines.state_file import load_state
 
-        self._checked(lambda: engine.load_state_dict(load_state(self.options.resume / "state.safetensors")))
+        state = self._checked(load_state, self.options.resume / "state.safetensors")
+        try:
+            self._checked(engine.load_state_dict, state)
+        except WrongInput:
+            raise
+        except Exception:  # a damaged state may fail anywhere
+            raise WrongInput(
+                f"The state.safetensors in '{self.options.resume}' is damaged or of another run; resume another folder."
+            ) from None
 
     @staticmethod
     def _checked(action, *arguments):
@@ -258,7 +270,10 @@ class Job:
         if self.options.timelapse:
             write_video([*self.pictures, frame.image], self.folder / "timelapse.mp4")
         report = {"method": self.method.name, "settings": settings, "models": models.used, "steps": self.records}
-        self._write_json("run.json", {**report, "seconds": round(seconds, 3), "device": str(models.device)})
+        report |= {"seconds": round(seconds, 3), "device": str(models.device)}
+        if frame.notices:
+            report["notices"] = list(frame.notices)
+        self._write_json("run.json", report)
 
     def _write_json(self, name: str, value: Any) -> None:
         from engines.files import write_text

@@ -104,14 +104,14 @@ class Engine(ABC):
 
 
 class RestingEngine(Engine):
-    """An engine that works until its picture obeys the settings, then rests until a live setting changes.
+    """An engine that works until its picture follows the settings, then rests until a live setting changes.
 
-    A subclass implements `prepare`, `is_stale`, `advance` and `frame`; `self.step` counts the steps.
+    A subclass implements `prepare`, `is_stale`, `advance` and `frame`. `step` counts the steps; `is_live` says whether
+    settings can change, so that a frame may report an error as its status and wait for other settings.
     """
 
-    def __init__(self, models: Models):
-        super().__init__(models)
-        self.step = 0
+    step: int = 0
+    is_live: bool = False
 
     @abstractmethod
     def prepare(self, settings: EngineSettings) -> Iterator[Frame]:
@@ -119,7 +119,7 @@ class RestingEngine(Engine):
 
     @abstractmethod
     def is_stale(self, settings: EngineSettings) -> bool:
-        """Whether there is a step left to make for these settings."""
+        """Whether there is work left for these settings."""
 
     @abstractmethod
     def advance(self, settings: EngineSettings) -> None:
@@ -127,42 +127,54 @@ class RestingEngine(Engine):
 
     @abstractmethod
     def frame(self, settings: EngineSettings) -> Frame:
-        """The present picture under these settings; `is_resting` is filled in by the loop.
+        """The present picture under these settings; the loop fills in `is_resting`.
 
-        An `EngineError` raised here ends a run without live settings; a live run keeps its picture, shows the sentence
-        as its status and waits for other settings.
+        An `EngineError` ends a run without live settings; a live run keeps its last picture, shows the sentence as its
+        status and waits for other settings.
         """
 
+    def wake(self, settings: EngineSettings) -> None:
+        """Called in place of `advance` after a rest, with the settings that ended it."""
+        if self.is_stale(settings):
+            self.advance(settings)
+
     def run(self, settings: EngineSettings, live: LiveSettings | None = None) -> Iterator[Frame]:
-        live = live or _Fixed(settings)
+        self.is_live = live is not None
+        live = live or LiveSettings(settings)
         frame = None
         for frame in self.prepare(settings):
             yield frame
         while True:
-            now = live.current
-            try:
-                frame = replace(self.frame(now), is_resting=not self.is_stale(now))
-            except EngineError as error:
-                if isinstance(live, _Fixed) or frame is None:
-                    raise
-                frame = replace(frame, step=self.step, steps=self.step, status=error.sentence, is_resting=True)
+            frame = self._checked_frame(live.current, frame)
             yield frame
-            if frame.is_resting and isinstance(live, _Fixed):
+            if frame.is_resting and not self.is_live:
                 return
             now = live.current
-            if self.is_stale(now):
+            if frame.is_resting:
+                self.wake(now)
+            elif self.is_stale(now):
                 self.advance(now)
             self.step += 1
 
-
-class _Fixed(LiveSettings):
-    """The settings of a run that nobody can change."""
+    def _checked_frame(self, now: EngineSettings, last: Frame | None) -> Frame:
+        try:
+            frame = self.frame(now)
+            return replace(frame, is_resting=not self.is_stale(now))
+        except EngineError as error:
+            if not self.is_live or last is None:
+                raise
+            return replace(last, step=self.step, steps=self.step, status=error.sentence, is_resting=True)
 
 
 @contextmanager
-def reading_state(title: str) -> Iterator[None]:
-    """Turn what goes wrong while a saved state is read into one sentence. title: of the method or training."""
+def reading_state(title: str = "") -> Iterator[None]:
+    """Turn what goes wrong while a saved state is read into one sentence.
+
+    title: of the method that saved it; without one the state is that of a training.
+    """
     try:
         yield
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
-        raise EngineError("The saved state is not one of {title}; choose another one.", title=title) from None
+        if title:
+            raise EngineError("The saved state is not one of {title}; choose another one.", title=title) from None
+        raise EngineError("The saved state is of a training with other settings; choose another one.") from None

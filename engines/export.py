@@ -139,13 +139,16 @@ def _svg_text(path: Path) -> str:
     parser = expat.ParserCreate(namespace_separator=" ")
     parts: list[str] = []
     open_elements: list[str] = []
+    room = _MAX_METADATA
 
     def start(name: str, _attributes: dict[str, str]) -> None:
         open_elements.append(name.rpartition(" ")[2])
 
     def text(data: str) -> None:
-        if open_elements[-1:] == ["metadata"] and sum(map(len, parts)) < _MAX_METADATA:
+        nonlocal room
+        if open_elements[-1:] == ["metadata"] and room > 0:
             parts.append(data)
+            room -= len(data)
 
     def refuse(*_: Any) -> None:
         raise ValueError("entities")

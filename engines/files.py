@@ -1,4 +1,4 @@
-"""Files that are whole or not there: everything is written beside its place and moved into it."""
+"""The embedded files of the program, and writing files so that each is either complete or absent."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["replacing", "write_bytes", "write_text"]
+__all__ = ["ASSETS", "replacing", "write_bytes", "write_text"]
+
+_PACKAGED = Path(__file__).parent / "assets"
+ASSETS = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[1] / "assets"
+"""Folder of the embedded models, swatches and word lists: inside this package in a wheel, beside it in a checkout."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` (same suffix) to write to.
 
-    When the block ends well the file is flushed to the disk and renamed over `path`; when it raises, the temporary
-    file is removed and `path` is as it was. A reader sees the old file or the new one, after `kill -9` too.
+    When the block ends normally the file is flushed to disk and renamed over `path`; when it raises, the temporary
+    file is removed and `path` is unchanged. A reader sees the old file or the new one, even after `kill -9`.
     """
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(6)}{path.suffix}")

@@ -31,7 +31,7 @@ Kind = Literal[
 
 FILE_SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "image": (".png", ".jpg", ".jpeg", ".webp"),
-    "svg": (".svg",),
+    "svg": (".svg", ".svgz"),
     "checkpoint": (".pkl", ".pt", ".pth", ".bin", ".safetensors", ".npy"),
 }
 """The kinds of settings that are files, with the file names' endings."""

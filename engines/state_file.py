@@ -17,6 +17,7 @@ from safetensors.torch import save
 
 from engines.errors import EngineError
 from engines.files import write_bytes
+from engines.saved_files import is_file
 
 __all__ = ["load_state", "save_state"]
 
@@ -34,6 +35,8 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 def load_state(path: Path) -> dict[str, Any]:
     """Read what `save_state` wrote: equal values, CPU tensors. `EngineError` when the file is missing or no state."""
     path = Path(path)
+    if path.exists() and not is_file(path):
+        raise EngineError("The saved state '{file}' is damaged; choose another one.", file=path.name)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -42,12 +45,15 @@ def load_state(path: Path) -> dict[str, Any]:
                     "'{file}' is not a saved state of Atelier; choose a state.safetensors of a run.", file=path.name
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-        return _put_tensors(json.loads(metadata["state"]), tensors)
+        state = _put_tensors(json.loads(metadata["state"]), tensors)
+        if not isinstance(state, dict):
+            raise TypeError("a state is a dictionary")
+        return state
     except FileNotFoundError:
         raise EngineError(
             "There is no saved state '{file}'; choose a folder in which a run was saved.", file=path.name
         ) from None
-    except (SafetensorError, OSError, ValueError, KeyError):
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError):
         raise EngineError("The saved state '{file}' is damaged; choose another one.", file=path.name) from None
 
 

@@ -5,19 +5,18 @@ It measures what edits did to a face; nothing is ever optimised for it.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engines.files import ASSETS
 from evaluation.weights import load_weights
 from world.painter import paint
 from world.portraits import ATTRIBUTES, sample_portraits
 
 __all__ = ["SIZE", "WEIGHTS", "AttributeMeter", "accuracy", "load_meter"]
 
-WEIGHTS = Path(__file__).parents[1] / "assets" / "faces" / "attributes.safetensors"
+WEIGHTS = ASSETS / "faces" / "attributes.safetensors"
 SIZE = 64
 WIDTHS = (32, 48, 96, 128)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import EngineError
+from engines.saved_files import remove, steps_in
 
 __all__ = ["Checkpoints"]
 
@@ -31,7 +32,7 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """The steps that have a state, in order."""
-        return sorted(int(path.stem) for path in self._folder.glob("[0-9]*.safetensors"))
+        return steps_in(self._folder, ".safetensors")
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         from engines.state_file import save_state  # here, not above: the page must not wait for torch
@@ -54,13 +55,13 @@ class Checkpoints:
                 try:
                     return candidate, load_state(self._path(candidate))
                 except EngineError as error:
-                    log.warning("checkpoint %d is passed over: %s", candidate, error)
+                    log.warning("checkpoint %d is skipped: %s", candidate, error)
         return None
 
     def drop_after(self, step: int) -> None:
         with self._lock:
             for later in [s for s in self.steps() if s > step]:
-                self._path(later).unlink()
+                remove(self._path(later))
 
     def copy_nearest(self, step: int, target: Path) -> None:
         """Copy the file that `nearest` would read into the folder `target`."""
@@ -72,10 +73,10 @@ class Checkpoints:
 
     def _thin(self) -> None:
         steps = self.steps()
-        size = self._path(steps[-1]).stat().st_size
+        size = max(1, self._path(steps[-1]).stat().st_size)
         while len(steps) > max(2, min(MAX_FILES, MAX_BYTES // size)):
             index = min(range(1, len(steps) - 1), key=lambda i: steps[i + 1] - steps[i - 1])
-            self._path(steps.pop(index)).unlink()
+            remove(self._path(steps.pop(index)))
 
     def _path(self, step: int) -> Path:
         return self._folder / f"{step:08d}.safetensors"

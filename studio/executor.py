@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from engines.engine import Engine, Frame
+from engines.errors import EngineError
 from engines.settings import EngineSettings, LiveSettings
 
 __all__ = ["LocalExecutor"]
@@ -37,9 +38,18 @@ class LocalExecutor:
         self._models = self._open_models()
         self._engine = self._engine_class(self._models)
         if state is not None:
-            self._engine.load_state_dict(state)
+            self._load(state)
         self._live = LiveSettings(settings)
         self._frames = self._engine.run(settings, self._live)
+
+    def _load(self, state: dict[str, Any]) -> None:
+        try:
+            self._engine.load_state_dict(state)
+        except EngineError:
+            raise
+        except Exception as error:  # a damaged state may fail anywhere
+            log.warning("a saved state does not fit: %r", error)
+            raise EngineError("The saved state of this run is damaged; go back to an earlier step.") from None
 
     def next(self, changes: dict[str, Any]) -> Frame | None:
         """Apply the changed settings, then take one step. None when the method is done."""

@@ -1,4 +1,4 @@
-"""What a run shows."""
+"""The latest-frame slot of a run."""
 
 from __future__ import annotations
 

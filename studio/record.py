@@ -1,7 +1,7 @@
-"""The folder of a run, as a person reads it, and the two JSON files in it that say everything about the run.
+"""The folder of a run, as a person reads it, and run.json, which says everything about the run.
 
 outputs/2026-11-21/clipdraw-0007-a-red-apple/
-    settings.json     what the run started from
+    settings.json     the settings the run started from
     run.json          what happened: state, step, every change of a live setting, losses
     inputs/           copies of the pictures and drawings that it started from
 """
@@ -9,45 +9,41 @@ outputs/2026-11-21/clipdraw-0007-a-red-apple/
 from __future__ import annotations
 
 import json
-import os
-import shutil
+import math
 import unicodedata
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from engines.errors import EngineError
 from engines.files import write_text
-from engines.settings import FILE_SUFFIXES, EngineSettings
+from engines.saved_files import read_json
+from engines.settings import EngineSettings
 
 __all__ = [
     "Changes",
     "Record",
     "RunState",
-    "absolute_inputs",
-    "copy_inputs",
     "create_folder",
+    "parse_record",
     "read_record",
-    "relative_inputs",
     "slug",
     "title_of",
-    "without_inputs",
+    "write_settings",
 ]
 
-Changes = list[tuple[int, dict[str, Any]]]
-"""What became of the live settings: (steps done when it changed, the new values)."""
-
-_MAX_INPUT_BYTES = {"image": 64 * 1024**2, "svg": 64 * 1024**2, "checkpoint": 4 * 1024**3}
+MAX_STEP = 10**9
 
 
 class RunState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
     RESTING = "resting"
-    """It shows what its settings say, and makes no further step until one of them changes."""
+    """The picture follows its settings; the next step comes when one of them changes."""
     PAUSED = "paused"
     STOPPED = "stopped"
     FINISHED = "finished"
@@ -55,59 +51,141 @@ class RunState(StrEnum):
 
     @property
     def at_rest(self) -> bool:
-        """Nothing happens any more, nothing is held in memory; the run can be taken up again."""
+        """Whether nothing happens any more and nothing is held in memory. The run can be resumed."""
         return self in (RunState.STOPPED, RunState.FINISHED, RunState.FAILED)
+
+
+# ---------------------------------------------------------------------------------------------- types of run.json
+
+
+def _local_time(text: str) -> str:
+    """ISO 8601 in local time without a time zone, so that all times can be compared. Raises `ValueError`."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        return text
+    try:
+        return moment.astimezone().replace(tzinfo=None).isoformat(timespec="seconds")
+    except (OverflowError, OSError):
+        raise ValueError("the time is out of range") from None
+
+
+def _loss_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows by ascending step; losses that are not finite numbers are left out."""
+    for row in rows:
+        if not _is_step(row.get("step")) or not _is_finite(row.get("seconds")):
+            raise ValueError("a row of losses has no step or no time")
+    return sorted(
+        ({name: value for name, value in row.items() if _is_finite(value)} for row in rows), key=lambda row: row["step"]
+    )
+
+
+def _parent(parent: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(parent.get("id"), str) or not _is_step(parent.get("step")):
+        raise ValueError("the parent has no id or no step")
+    return parent
+
+
+def _is_step(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MAX_STEP
+
+
+def _is_finite(value: Any) -> bool:
+    return (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) <= 2**63)
+
+
+def _by_step(changes: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
+    return sorted(changes, key=lambda change: change[0])
+
+
+Step = Annotated[int, Field(ge=0, le=MAX_STEP)]
+RunId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""Short and safe in an address."""
+ShortText = Annotated[str, Field(max_length=200)]
+Changes = Annotated[list[tuple[Step, dict[str, Any]]], AfterValidator(_by_step)]
+"""Changes of live settings: (steps done when it changed, the new values), by ascending step."""
 
 
 @dataclass
 class Record:
-    """run.json. `settings` are what the run started from; files among them are named relative to the folder."""
+    """run.json. `settings` are those the run started from; files among them are named relative to the folder."""
 
-    id: str
-    method: str
-    title: str
-    choice: str
-    """Which models were asked for: "pocket" or "full"."""
-    created: str
+    __pydantic_config__: ClassVar = ConfigDict(allow_inf_nan=False)
+
+    id: RunId
+    method: ShortText
+    title: Annotated[str, Field(max_length=1000)]
+    choice: ShortText
+    """Family of models that was chosen: "pocket" or "full"."""
+    created: Annotated[str, Field(max_length=40), AfterValidator(_local_time)]
     """Local time, ISO 8601, to the second."""
     settings: dict[str, Any]
     state: RunState = RunState.QUEUED
-    message: str = ""
-    step: int = 0
-    total: int = 0
+    message: Annotated[str, Field(max_length=2000)] = ""
+    step: Step = 0
+    total: Step = 0
     changes: Changes = field(default_factory=list)
     pending: dict[str, Any] = field(default_factory=dict)
     """Changes that wait for the next step."""
     plan: Changes = field(default_factory=list)
-    """Changes to be made when their step comes: a run that repeats another."""
+    """Changes to make when their step comes: those of a run that repeats another."""
     models: list[dict[str, str]] = field(default_factory=list)
     """{"name", "sha256"} of the model files."""
-    steps: list[dict[str, Any]] = field(default_factory=list)
-    """{"step", "seconds", losses…}, thinned; seconds that the step took."""
-    seconds: float = 0.0
-    device: str = ""
-    background: list[float] | None = None
+    steps: Annotated[list[dict[str, Any]], AfterValidator(_loss_rows)] = field(default_factory=list)
+    """{"step", "seconds", losses…}, thinned; `seconds` is how long the step took."""
+    seconds: Annotated[float, Field(ge=0, le=1e12)] = 0.0
+    device: ShortText = ""
+    background: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=3, max_length=3)] | None = None
     """RGB in [0, 1] behind the drawing."""
-    parent: dict[str, Any] | None = None
+    parent: Annotated[dict[str, Any], AfterValidator(_parent)] | None = None
     """{"id", "step"} of the run from which this one branched."""
+    unknown: dict[str, Any] = field(default_factory=dict, repr=False)
+    """Keys of a newer version of the file; written back as they were."""
 
     def write(self, folder: Path) -> None:
-        write_text(folder / "run.json", json.dumps(asdict(self), ensure_ascii=False, indent=1))
+        values = asdict(self)
+        write_text(folder / "run.json", json.dumps(values.pop("unknown") | values, ensure_ascii=False, indent=1))
+
+
+_RECORD = TypeAdapter(Record)
+_NAMES = {item.name for item in fields(Record)} - {"unknown"}
 
 
 def read_record(folder: Path) -> Record:
-    """The record in `folder`. Raises `EngineError` when there is none or it cannot be understood."""
+    """The record in `folder`; `EngineError` when run.json is missing or damaged."""
     try:
-        values = json.loads((folder / "run.json").read_text("utf-8"))
-        values["state"] = RunState(values["state"])
-        datetime.fromisoformat(values["created"])
-        for name in ("changes", "plan"):
-            values[name] = [(int(step), dict(change)) for step, change in values[name]]
-        return Record(**values)
-    except (OSError, ValueError, TypeError, KeyError):
+        values = read_json(folder / "run.json")
+    except EngineError:
+        values = None
+    return parse_record(values, folder)
+
+
+def parse_record(values: Any, folder: Path) -> Record:
+    """The record with the values of a run.json; `EngineError` when one of them is missing or not valid."""
+    try:
+        if not isinstance(values, dict):
+            raise ValueError("run.json holds no object")
+        known = {name: value for name, value in values.items() if name in _NAMES}
+        defaults = {"title": "", "choice": "pocket", "created": _modified(folder)}
+        unknown = {name: value for name, value in values.items() if name not in _NAMES and name != "unknown"}
+        return _RECORD.validate_python({**defaults, **known, "unknown": unknown})
+    except (ValidationError, ValueError):
         raise EngineError(
             "The run in '{file}' cannot be read; its run.json is missing or damaged.", file=folder.name
         ) from None
+
+
+def _modified(folder: Path) -> str:
+    """When run.json was written last: the best guess for a record that does not say when it was made."""
+    try:
+        return datetime.fromtimestamp((folder / "run.json").stat().st_mtime).isoformat(timespec="seconds")
+    except (OSError, OverflowError, ValueError):
+        return "1970-01-01T00:00:00"
+
+
+def write_settings(path: Path, method: str, family: str, settings: dict[str, Any]) -> None:
+    """Write settings.json. settings: plain values, files named relative to the folder of the run."""
+    values = {"method": method, "models": family, "settings": settings}
+    write_text(path, json.dumps(values, ensure_ascii=False, indent=2))
 
 
 # ---------------------------------------------------------------------------------------------- folders
@@ -139,86 +217,7 @@ def slug(text: str) -> str:
 
 
 def title_of(settings: EngineSettings) -> str:
-    """What a person calls the run: its prompt, or else its first text."""
+    """The name of a run for people: its prompt, or else its first text; at most 120 characters, one line."""
     texts = [spec.name for spec in settings.specs() if spec.kind in ("text", "longtext")]
     name = "prompt" if "prompt" in texts else next(iter(texts), None)
     return " ".join(str(getattr(settings, name)).split())[:120] if name else ""
-
-
-# ---------------------------------------------------------------------------------------------- inputs
-
-
-def copy_inputs(settings: type[EngineSettings], values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """`values` with every picture and drawing among them replaced by a copy of it in ``folder/inputs``.
-
-    Raises `EngineError` for a file that is missing, too big or of another kind.
-    """
-    kinds, inputs = _file_settings(settings), folder.resolve() / "inputs"
-    copied = dict(values)
-    for name, value in values.items():
-        if name in kinds and value and Path(value).parent != inputs:
-            copied[name] = str(_copy_input(name, kinds[name], Path(value), inputs))
-    return copied
-
-
-def _copy_input(name: str, kind: str, source: Path, inputs: Path) -> Path:
-    suffix = source.suffix.lower()
-    if suffix not in FILE_SUFFIXES[kind]:
-        wanted = ", ".join(FILE_SUFFIXES[kind])
-        raise EngineError(
-            "Setting '{name}': '{file}' cannot be read; choose a file that ends with {wanted}.",
-            name=name,
-            file=source.name,
-            wanted=wanted,
-        )
-    if not source.is_file():
-        raise EngineError("Setting '{name}': there is no file '{file}'; choose it again.", name=name, file=source.name)
-    if source.stat().st_size > _MAX_INPUT_BYTES[kind]:
-        limit = _MAX_INPUT_BYTES[kind] // 1024**2
-        raise EngineError(
-            "Setting '{name}': '{file}' is bigger than {limit} MB; choose a smaller file.",
-            name=name,
-            file=source.name,
-            limit=limit,
-        )
-    inputs.mkdir(exist_ok=True)
-    number = len(list(inputs.glob(f"{name}-*"))) + 1  # earlier ones stay: a replay needs them
-    target = inputs / f"{name}-{number}{suffix}"
-    try:
-        _copy(source, target, is_large=kind == "checkpoint")
-    except OSError as error:
-        sentence = f"Setting '{name}': '{source.name}' could not be copied ({error.strerror}); choose another file."
-        raise EngineError(sentence) from None
-    return target
-
-
-def _copy(source: Path, target: Path, *, is_large: bool) -> None:
-    """Large files are never written to, so one on the same disk can stand in two places."""
-    if is_large:
-        with suppress(OSError):
-            os.link(source, target)
-            return
-    shutil.copyfile(source, target)
-
-
-def relative_inputs(settings: type[EngineSettings], values: dict[str, Any]) -> dict[str, Any]:
-    """`values` as they are written: files by their place in the run's folder, so that the folder can move."""
-    files = _file_settings(settings)
-    return {name: f"inputs/{Path(value).name}" if name in files and value else value for name, value in values.items()}
-
-
-def absolute_inputs(settings: type[EngineSettings], values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The reverse of `relative_inputs`."""
-    files, inputs = _file_settings(settings), folder.resolve() / "inputs"
-    return {
-        name: str(inputs / Path(value).name) if name in files and value else value for name, value in values.items()
-    }
-
-
-def without_inputs(settings: type[EngineSettings], values: dict[str, Any]) -> dict[str, Any]:
-    """`values` as they are put into a picture that leaves this machine: the files stay here."""
-    return {name: value for name, value in values.items() if name not in _file_settings(settings)}
-
-
-def _file_settings(settings: type[EngineSettings]) -> dict[str, str]:
-    return {spec.name: spec.kind for spec in settings.specs() if spec.is_file}

@@ -1,31 +1,45 @@
-"""What a person takes home from a run: the files in its folder and the exports.
+"""The files made of a run: those in its folder, and exports.
 
-Everything is made from the newest frame and the recorded pictures, so a run can be exported while it goes on.
+All are made from the newest frame and the recorded pictures, so a run can be exported while it goes on.
 """
 
 from __future__ import annotations
 
-import io
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from engines.engine import Frame
+from engines.engine import Engine, Frame
 from engines.errors import EngineError
 from engines.export import write_animation, write_png, write_video
 from engines.files import replacing, write_text
-from studio.record import without_inputs
+from engines.saved_files import decoded, is_file, read_picture, remove, steps_in
+from engines.settings import EngineSettings
+from studio.inputs import relative_inputs, without_inputs
+from studio.record import Changes, write_settings
 
 if TYPE_CHECKING:
     from engines.vector import Scene
-    from studio.run import Run
 
-__all__ = ["KINDS", "export", "forget", "recorded_frame", "saved_frame", "write_final", "write_timelapse"]
+__all__ = [
+    "KINDS",
+    "RunSnapshot",
+    "export",
+    "forget",
+    "recorded_frame",
+    "saved_frame",
+    "write_final",
+    "write_timelapse",
+]
+
+log = logging.getLogger(__name__)
 
 TIMELAPSE_SECONDS = 10
 GIF_LIMIT = (120, 480)
@@ -33,22 +47,45 @@ GIF_LIMIT = (120, 480)
 WEBP_LIMIT = (150, 640)
 
 
+@dataclass(frozen=True)
+class RunSnapshot:
+    """A run at one moment, as far as its files need it.
+
+    models: "pocket" or "full". frame: the newest one, None before the first. timeline: the steps that have a picture.
+    picture_at: step → JPEG. settings: those the run started from. settings_at: step → the settings of its picture.
+    newest_state: → the newest checkpoint, None before the first.
+    """
+
+    folder: Path
+    method: str
+    models: str
+    engine: type[Engine]
+    step: int
+    frame: Frame | None
+    timeline: list[int]
+    picture_at: Callable[[int], bytes]
+    settings: EngineSettings
+    settings_at: Callable[[int], EngineSettings]
+    changes: Changes
+    newest_state: Callable[[], Path | None]
+
+
 # ---------------------------------------------------------------------------------------------- in the run's folder
 
 
-def write_final(run: Run) -> None:
+def write_final(run: RunSnapshot, embed_settings: bool) -> None:
     """final.png, final.svg for a drawing, state.safetensors: the run as it stands."""
     frame = _frame(run)
-    metadata = _metadata(run, frame) if run.embeds_settings() else None
+    metadata = _metadata(run, frame) if embed_settings else None
     write_png(frame.image, run.folder / "final.png", metadata)
     if frame.scene is not None:
         _write_svg(frame, run.folder / "final.svg", metadata)
-    newest = run.log.checkpoints.newest()
+    newest = run.newest_state()
     if newest is not None:
         _copy(newest, run.folder / "state.safetensors")
 
 
-def write_timelapse(run: Run, abandoned: Callable[[], bool]) -> None:
+def write_timelapse(run: RunSnapshot, abandoned: Callable[[], bool]) -> None:
     """timelapse.mp4, unless `abandoned` becomes true meanwhile (the run is wanted again)."""
 
     def frames() -> Iterator[np.ndarray]:
@@ -65,9 +102,8 @@ def write_timelapse(run: Run, abandoned: Callable[[], bool]) -> None:
 
 def forget(folder: Path) -> None:
     """Remove what was made of a run that now goes on: it shows a moment that is no longer the last."""
-    for name in ("final.png", "final.svg", "state.safetensors", "timelapse.mp4"):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "exports", ignore_errors=True)
+    for name in ("final.png", "final.svg", "state.safetensors", "timelapse.mp4", "exports"):
+        remove(folder / name)
 
 
 def saved_frame(folder: Path, step: int, steps: int, background: Sequence[float] | None) -> Frame | None:
@@ -75,32 +111,45 @@ def saved_frame(folder: Path, step: int, steps: int, background: Sequence[float]
 
     background: behind the drawing, RGB in [0, 1].
     """
-    final, drawing = folder / "final.png", folder / "final.svg"
-    if final.is_file():
-        scene = None
-        if drawing.is_file():
-            from engines.vector import load_svg  # here, not above: the page must not wait for torch
+    final = folder / "final.png"
+    if not is_file(final):
+        return recorded_frame(folder, step, steps)
+    try:
+        image = read_picture(final)
+    except EngineError as error:
+        log.warning("%s: the last recorded picture is shown, because %s", folder.name, error)
+        return recorded_frame(folder, step, steps)
+    background = tuple(background) if background else None
+    return Frame(step, steps, lambda: image, scene=_saved_scene(folder / "final.svg"), background=background)
 
-            with suppress(EngineError):  # somebody else's file of that name
-                scene = load_svg(drawing)
-        background = tuple(background) if background else None
-        return Frame(step, steps, lambda: _decoded(final.read_bytes()), scene=scene, background=background)
-    return recorded_frame(folder, step, steps)
+
+def _saved_scene(path: Path) -> Scene | None:
+    """The drawing in an SVG of this or any other program; None when there is none that can be read."""
+    if not is_file(path):
+        return None
+    from engines.vector import load_svg  # here, not above: the page must not wait for torch
+
+    try:
+        return load_svg(path)
+    except Exception as error:  # a damaged file may fail anywhere
+        log.warning("the drawing '%s' is left out: %s", path.name, error)
+        return None
 
 
 def recorded_frame(folder: Path, step: int, steps: int) -> Frame | None:
-    """The last picture that was recorded until `step`."""
-    recorded = [path for path in (folder / "timeline").glob("[0-9]*.jpg") if int(path.stem) <= step]
-    if not recorded:
-        return None
-    newest = max(recorded)
-    return Frame(step, steps, lambda: _decoded(newest.read_bytes()))
+    """The last readable picture that was recorded until `step`."""
+    for recorded in reversed(steps_in(folder / "timeline", ".jpg")):
+        if recorded <= step:
+            with suppress(EngineError):
+                image = read_picture(folder / "timeline" / f"{recorded:08d}.jpg")
+                return Frame(step, steps, lambda image=image: image)
+    return None
 
 
 # ---------------------------------------------------------------------------------------------- exports
 
 
-def export(run: Run, kind: str, embed_settings: bool) -> Path:
+def export(run: RunSnapshot, kind: str, embed_settings: bool) -> Path:
     """Write ``exports/<folder>-<step>…`` and return its path. `EngineError` when the run has nothing of that kind."""
     if kind not in KINDS:
         raise EngineError("There is no export '{kind}'; choose one of {choices}.", kind=kind, choices=", ".join(KINDS))
@@ -109,34 +158,37 @@ def export(run: Run, kind: str, embed_settings: bool) -> Path:
     try:
         path.parent.mkdir(exist_ok=True)
         write(run, path, embed_settings)
-    except FileNotFoundError:  # `forget` was faster
-        raise EngineError("The run went on while its export was made; export it again.") from None
     except OSError as error:
+        if not run.folder.is_dir():
+            raise EngineError("There is no such run; it may have been deleted.") from None
+        if isinstance(error, FileNotFoundError):  # `forget` was faster
+            raise EngineError("The run went on while its export was made; export it again.") from None
+        reason = error.strerror or type(error).__name__
         raise EngineError(
-            "The export could not be written ({reason}); free some disk space and retry.", reason=error.strerror
+            "The export could not be written ({reason}); free some disk space and retry.", reason=reason
         ) from None
     return path
 
 
-def _png(run: Run, path: Path, embed: bool) -> None:
+def _png(run: RunSnapshot, path: Path, embed: bool) -> None:
     frame = _frame(run)
     write_png(frame.image, path, _metadata(run, frame) if embed else None)
 
 
-def _svg(run: Run, path: Path, embed: bool) -> None:
+def _svg(run: RunSnapshot, path: Path, embed: bool) -> None:
     frame = _frame(run)
     _scene(frame)
     _write_svg(frame, path, _metadata(run, frame) if embed else None)
 
 
-def _plotter_svg(run: Run, path: Path, _embed: bool) -> None:
+def _plotter_svg(run: RunSnapshot, path: Path, _embed: bool) -> None:
     scene = _scene(_frame(run))
     from engines.plotter import format_plotter_svg
 
     write_text(path, format_plotter_svg(scene))
 
 
-def _replay_svg(run: Run, path: Path, _embed: bool) -> None:
+def _replay_svg(run: RunSnapshot, path: Path, _embed: bool) -> None:
     frame = _frame(run)
     scene = _scene(frame)
     from engines.replay import format_replay_svg
@@ -144,48 +196,60 @@ def _replay_svg(run: Run, path: Path, _embed: bool) -> None:
     write_text(path, format_replay_svg(scene, frame.background))
 
 
-def _strokes_mp4(run: Run, path: Path, _embed: bool) -> None:
+def _strokes_mp4(run: RunSnapshot, path: Path, _embed: bool) -> None:
     frame = _frame(run)
     scene = _scene(frame)
     from engines.replay import stroke_frames
 
-    if not path.exists():
+    if not path.is_file():
         write_video(stroke_frames(scene, frame.background or (1.0, 1.0, 1.0)), path)
 
 
-def _mp4(run: Run, path: Path, _embed: bool) -> None:
+def _mp4(run: RunSnapshot, path: Path, _embed: bool) -> None:
     timelapse = run.folder / "timelapse.mp4"
-    if timelapse.is_file():
+    if is_file(timelapse):
         _copy(timelapse, path)
-    elif not path.exists():
+    elif not path.is_file():
         write_video(_recorded(run), path, _fps(run))
 
 
-def _gif(run: Run, path: Path, _embed: bool) -> None:
-    if not path.exists():
+def _gif(run: RunSnapshot, path: Path, _embed: bool) -> None:
+    if not path.is_file():
         write_animation(_small(run, *GIF_LIMIT), path, _fps(run, GIF_LIMIT[0]))
 
 
-def _webp(run: Run, path: Path, _embed: bool) -> None:
-    if not path.exists():
+def _webp(run: RunSnapshot, path: Path, _embed: bool) -> None:
+    if not path.is_file():
         write_animation(_small(run, *WEBP_LIMIT), path, _fps(run, WEBP_LIMIT[0]))
 
 
-def _state(run: Run, path: Path, _embed: bool) -> None:
-    _copy(_saved_state(run), path)
-
-
-def _model(run: Run, path: Path, _embed: bool) -> None:
+def _state(run: RunSnapshot, path: Path, _embed: bool) -> None:
     from engines.state_file import load_state
 
-    run.engine.write_model(load_state(_saved_state(run)), path)
+    saved = _saved_state(run)
+    load_state(saved)  # a damaged one is not handed out
+    _copy(saved, path)
 
 
-def _settings(run: Run, path: Path, _embed: bool) -> None:
-    _copy(run.folder / "settings.json", path)
+def _model(run: RunSnapshot, path: Path, _embed: bool) -> None:
+    from engines.state_file import load_state
+
+    state = load_state(_saved_state(run))
+    try:
+        run.engine.write_model(state, path)
+    except (EngineError, OSError):
+        raise
+    except Exception as error:  # a damaged state may fail anywhere
+        log.warning("%s: no model in the saved state: %r", run.folder.name, error)
+        raise EngineError("The saved state of this run is damaged; go back to an earlier step.") from None
 
 
-KINDS: dict[str, tuple[str, Callable[[Run, Path, bool], None]]] = {
+def _settings(run: RunSnapshot, path: Path, _embed: bool) -> None:
+    settings = run.settings
+    write_settings(path, run.method, run.models, relative_inputs(type(settings), settings.model_dump()))
+
+
+KINDS: dict[str, tuple[str, Callable[[RunSnapshot, Path, bool], None]]] = {
     "png": (".png", _png),
     "svg": (".svg", _svg),
     "plotter-svg": ("-plotter.svg", _plotter_svg),
@@ -204,15 +268,15 @@ KINDS: dict[str, tuple[str, Callable[[Run, Path, bool], None]]] = {
 # ---------------------------------------------------------------------------------------------- parts
 
 
-def _frame(run: Run) -> Frame:
-    frame = run.latest.frame
+def _frame(run: RunSnapshot) -> Frame:
+    frame = run.frame
     if frame is None:
         raise EngineError("There is no picture yet; wait for the first step.")
     return frame
 
 
-def _saved_state(run: Run) -> Path:
-    path = run.saved_state()
+def _saved_state(run: RunSnapshot) -> Path:
+    path = run.newest_state()
     if path is None:
         raise EngineError("Nothing is saved of this run yet; wait for the first step.")
     return path
@@ -224,7 +288,7 @@ def _scene(frame: Frame) -> Scene:
     return frame.scene
 
 
-def _metadata(run: Run, frame: Frame) -> dict[str, Any]:
+def _metadata(run: RunSnapshot, frame: Frame) -> dict[str, Any]:
     """What a picture tells of how it was made: the settings as they were when it was made.
 
     Where settings were changed on the way, also what the run started from and every change, to make it again exactly.
@@ -249,38 +313,41 @@ def _write_svg(frame: Frame, path: Path, metadata: dict[str, Any] | None) -> Non
         save_svg(frame.scene, temporary, background=frame.background, metadata=metadata)
 
 
-def _recorded(run: Run) -> Iterator[np.ndarray]:
+def _recorded(run: RunSnapshot) -> Iterator[np.ndarray]:
     """The time-lapse: every recorded picture, the last one as it is and not as JPEG."""
     frame = _frame(run)
     for step in run.timeline:
         if step < frame.step:
-            yield _decoded(run.picture_at(step))
+            try:
+                yield decoded(run.picture_at(step))
+            except EngineError as error:
+                log.warning("%s: a picture is left out of the time-lapse: %s", run.folder.name, error)
     yield frame.image
 
 
-def _small(run: Run, limit: int, longest_side: int) -> list[np.ndarray]:
-    images = list(_recorded_steps(run, limit))
-    scale = min(1.0, longest_side / max(images[-1].shape[:2]))
-    height, width = (max(1, round(side * scale)) for side in images[-1].shape[:2])
-    return [np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)) for image in images]
+def _small(run: RunSnapshot, limit: int, longest_side: int) -> Iterator[np.ndarray]:
+    last = _frame(run).image
+    scale = min(1.0, longest_side / max(last.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in last.shape[:2])
+    for image in _recorded_steps(run, limit):
+        yield np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def _recorded_steps(run: Run, limit: int) -> Iterator[np.ndarray]:
+def _recorded_steps(run: RunSnapshot, limit: int) -> Iterator[np.ndarray]:
     """At most about `limit` pictures of the time-lapse, evenly spread, always with the last."""
-    total = len(run.timeline)
-    every = -(-total // limit)
+    every = max(1, -(-len(run.timeline) // limit))
+    last = None
     for index, image in enumerate(_recorded(run)):
-        if (total - 1 - index) % every == 0:
+        last = image
+        if index % every == 0:
             yield image
+            last = None
+    if last is not None:
+        yield last
 
 
-def _fps(run: Run, limit: int = 300) -> int:
+def _fps(run: RunSnapshot, limit: int = 300) -> int:
     return min(25, max(8, min(len(run.timeline), limit) // TIMELAPSE_SECONDS))
-
-
-def _decoded(data: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,20 +19,14 @@ from engines import ENGINES
 from engines.engine import Engine
 from engines.errors import EngineError
 from engines.export import read_embedded
-from engines.files import write_text
 from engines.settings import EngineSettings, LiveSettings
+from studio.device_queue import DeviceQueue
 from studio.executor import LocalExecutor
-from studio.lane import Lane
-from studio.record import (
-    Record,
-    RunState,
-    copy_inputs,
-    create_folder,
-    read_record,
-    relative_inputs,
-    title_of,
-)
+from studio.inputs import copy_inputs, relative_inputs
+from studio.outputs_lock import OutputsLock
+from studio.record import Record, RunState, create_folder, title_of, write_settings
 from studio.run import Run
+from studio.saved_runs import DamagedRun, SavedRuns, thumbnail_of
 
 __all__ = ["HistoryEntry", "Studio"]
 
@@ -47,7 +40,10 @@ MAX_AT_REST = 32
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One line of the history. thumbnail: a PNG or JPEG, or None."""
+    """One line of the history. thumbnail: a PNG or JPEG, or None.
+
+    problem: why the run cannot be opened, one sentence; empty for a run that is not damaged.
+    """
 
     id: str
     method: str
@@ -58,10 +54,14 @@ class HistoryEntry:
     steps: int
     created: datetime
     thumbnail: Path | None
+    problem: str = ""
 
 
 class Studio:
-    """All runs of one folder `outputs`, on one device ("auto", "cpu", "cuda"). `EngineError` when it cannot be written.
+    """All runs of one folder `outputs`, on one device ("auto", "cpu", "cuda").
+
+    Holds a lock on the folder until `shutdown`. `EngineError` when the folder cannot be written or another studio
+    holds the lock.
 
     engines: method → engine class. open_models(family, device): what the engines get their models from.
     embed_settings: whether exported pictures carry the settings that they were made with.
@@ -81,13 +81,15 @@ class Studio:
         self.embed_settings = embed_settings
         self._engines = engines
         self._open_models = open_models or _open_models
-        self._lane = Lane()
+        self._queue = DeviceQueue()
         self._lock = threading.RLock()
         self._runs: OrderedDict[str, Run] = OrderedDict()  # those that are kept, the most recently used last
         self._known: WeakValueDictionary[str, Run] = WeakValueDictionary()  # and those that somebody else still holds
-        self._records: dict[Path, tuple[int, Record]] = {}  # run.json, by its time of change
+        self._saved = SavedRuns(self.outputs)
+        self._new: set[Path] = set()  # folders that are not yet complete
         try:
             self.outputs.mkdir(parents=True, exist_ok=True)
+            self._outputs_lock = OutputsLock(self.outputs)
         except OSError as error:
             raise _unwritable(error) from None
 
@@ -119,7 +121,7 @@ class Studio:
         def own(values: dict[str, Any]) -> dict[str, Any]:
             return relative_inputs(kind, copy_inputs(kind, values, folder))
 
-        with _removed_on_failure(folder):
+        with self._removed_on_failure(folder):
             return self._begin(
                 folder,
                 Record(
@@ -138,7 +140,7 @@ class Studio:
         source = self.get(run_id)
         source.moment(step, **changes)  # refuse before anything is made
         folder, created = self._new_folder(source.method, source.title)
-        with _removed_on_failure(folder):
+        with self._removed_on_failure(folder):
             record = source.fork(step, folder)
             kind = type(source.settings)
             pending = relative_inputs(kind, copy_inputs(kind, changes, folder))
@@ -154,8 +156,13 @@ class Studio:
         """The run of that id. One that is only on disk is attached again; one that was cut off can resume."""
         with self._lock:
             run = self._known.get(run_id)
+            if run is not None and run.state.at_rest and not run.folder.is_dir():
+                self._forget(run_id)
+                run = None
             if run is None:
                 folder, record = self._find(run_id)
+                if isinstance(record, DamagedRun):
+                    raise EngineError(record.problem)
                 if not record.state.at_rest:
                     message = "This run was cut off; resume it to go on from its last saved step."
                     record = replace(record, state=RunState.STOPPED, message=message)
@@ -175,24 +182,35 @@ class Studio:
             if not run.join(timeout=60):
                 raise EngineError("This run is in the middle of a long step; try to delete it again in a minute.")
         with self._lock:
-            self._runs.pop(run_id, None)
-            self._known.pop(run_id, None)
+            self._forget(run_id)
             try:
-                shutil.rmtree(folder)
+                folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)
+            except FileNotFoundError:
+                pass  # somebody else was faster
             except OSError as error:
-                reason = error.strerror
+                reason = error.strerror or type(error).__name__
                 raise EngineError(
                     "'{file}' could not be deleted ({reason}); close what uses its files.",
                     file=folder.name,
                     reason=reason,
                 ) from None
-            if not any(folder.parent.iterdir()):
+            with suppress(OSError):  # other runs are in it
                 folder.parent.rmdir()
 
     def history(self) -> list[HistoryEntry]:
-        """Every run in the folder, newest first."""
-        entries = [self._entry(folder, record) for folder, record in self._saved()]
+        """Every run in the folder, newest first; damaged ones have a `problem`."""
+        entries = [self._entry(folder, record) for folder, record in self._scan()]
         return sorted(entries, key=lambda entry: (entry.created, entry.folder.name), reverse=True)
+
+    def unreadable(self) -> int:
+        """How many folders hold a run.json that cannot be understood at all; they are not in the history."""
+        with self._lock:
+            self._scan()
+            return self._saved.unreadable
+
+    def announce(self, address: str) -> None:
+        """Tell others who want to open the same outputs folder at which address this studio is."""
+        self._outputs_lock.announce(address)
 
     def embedded_settings(self, path: Path) -> dict[str, Any]:
         """{"method", "models", "settings", …} that a PNG or SVG of ours carries; `EngineError` when it carries none."""
@@ -207,6 +225,7 @@ class Studio:
         for run in runs:
             if not run.join(timeout):
                 log.warning("run %s was cut off in the middle of a step", run.folder.name)
+        self._outputs_lock.release()
 
     # ------------------------------------------------------------------------------------------ parts
 
@@ -220,7 +239,7 @@ class Studio:
         return self._engines[method]
 
     def _new_folder(self, method: str, title: str) -> tuple[Path, str]:
-        """A folder for one more run, and when it was made."""
+        """A folder for one more run, not yet in the history, and when it was made."""
         with self._lock:
             if sum(not run.state.at_rest for run in list(self._known.values())) >= MAX_ACTIVE:
                 raise EngineError(
@@ -228,16 +247,18 @@ class Studio:
                 )
             now = datetime.now()
             try:
-                return create_folder(self.outputs, method, title, now), now.isoformat(timespec="seconds")
+                folder = create_folder(self.outputs, method, title, now)
             except OSError as error:
                 raise _unwritable(error) from None
+            self._new.add(folder)
+            return folder, now.isoformat(timespec="seconds")
 
     def _begin(self, folder: Path, record: Record) -> Run:
         """Write what a restart needs, then start."""
-        started = {"method": record.method, "models": record.choice, "settings": record.settings}
-        write_text(folder / "settings.json", json.dumps(started, ensure_ascii=False, indent=2))
+        write_settings(folder / "settings.json", record.method, record.choice, record.settings)
         record.write(folder)
         with self._lock:
+            self._new.discard(folder)
             run = self._attach(folder, record)
             self._runs[run.id] = run
             run.resume()
@@ -250,7 +271,7 @@ class Studio:
         def make_executor() -> LocalExecutor:
             return LocalExecutor(engine_class, lambda: self._open_models(record.choice, self.device))
 
-        run = Run(folder, record, engine_class, make_executor, self._lane, lambda: self.embed_settings)
+        run = Run(folder, record, engine_class, make_executor, self._queue, lambda: self.embed_settings)
         self._known[run.id] = run
         return run
 
@@ -259,43 +280,48 @@ class Studio:
         for run in resting[: max(0, len(resting) - MAX_AT_REST)]:
             del self._runs[run.id]
 
-    def _saved(self) -> list[tuple[Path, Record]]:
-        """Every readable run.json; each is read again only when it changed."""
-        found = []
-        with self._lock:
-            for path in self.outputs.glob("*/*/run.json"):
-                try:
-                    changed = path.stat().st_mtime_ns
-                    if self._records.get(path, (0,))[0] != changed:
-                        self._records[path] = changed, read_record(path.parent)
-                    found.append((path.parent, self._records[path][1]))
-                except (OSError, EngineError) as error:
-                    log.debug("%s is not shown: %s", path, error)
-            self._records = {folder / "run.json": self._records[folder / "run.json"] for folder, _ in found}
-        return found
+    def _forget(self, run_id: str) -> None:
+        self._runs.pop(run_id, None)
+        self._known.pop(run_id, None)
 
-    def _find(self, run_id: str) -> tuple[Path, Record]:
-        for folder, record in self._saved():
+    def _scan(self) -> list[tuple[Path, Record | DamagedRun]]:
+        with self._lock:
+            return [(folder, record) for folder, record in self._saved.scan() if folder not in self._new]
+
+    def _find(self, run_id: str) -> tuple[Path, Record | DamagedRun]:
+        for folder, record in self._scan():
             if record.id == run_id:
                 return folder, record
         raise EngineError("There is no such run; it may have been deleted.")
 
-    def _entry(self, folder: Path, record: Record) -> HistoryEntry:
+    def _entry(self, folder: Path, record: Record | DamagedRun) -> HistoryEntry:
+        common = {"id": record.id, "method": record.method, "title": record.title, "folder": folder}
+        common["thumbnail"] = thumbnail_of(folder)
+        if isinstance(record, DamagedRun):
+            created = datetime.fromtimestamp(record.modified)
+            return HistoryEntry(
+                **common, state=RunState.FAILED, step=0, steps=0, created=created, problem=record.problem
+            )
         run = self._known.get(record.id)
-        state = run.state if run else record.state if record.state.at_rest else RunState.STOPPED
-        final = folder / "final.png"
-        pictures = [final] if final.is_file() else sorted((folder / "timeline").glob("[0-9]*.jpg"))
         return HistoryEntry(
-            id=record.id,
-            method=record.method,
-            title=record.title,
-            folder=folder,
-            state=state,
+            **common,
+            state=run.state if run else record.state if record.state.at_rest else RunState.STOPPED,
             step=run.step if run else record.step,
             steps=run.steps if run else record.total,
             created=datetime.fromisoformat(record.created),
-            thumbnail=pictures[-1] if pictures else None,
         )
+
+    @contextmanager
+    def _removed_on_failure(self, folder: Path) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            with self._lock:
+                self._new.discard(folder)
+            if isinstance(error, OSError):
+                raise _unwritable(error) from None
+            raise
 
 
 def _open_models(family: str, device: str) -> Any:
@@ -304,20 +330,9 @@ def _open_models(family: str, device: str) -> Any:
     return Models(family, device)
 
 
-@contextmanager
-def _removed_on_failure(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise _unwritable(error) from None
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
 def _unwritable(error: OSError) -> EngineError:
+    reason = error.strerror or type(error).__name__
     return EngineError(
         "The outputs folder cannot be written ({reason}); make room on its disk or choose another folder.",
-        reason=error.strerror,
+        reason=reason,
     )

@@ -1,15 +1,19 @@
-"""What a run looked like on its way: recorded pictures and recorded losses, both thinned to a bounded number."""
+"""The recorded pictures and losses of a run, both thinned to a bounded number."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
 from pathlib import Path
 
 from engines.errors import EngineError
+from engines.saved_files import is_file, read_saved, remove, steps_in
 
 __all__ = ["LossHistory", "Timeline"]
+
+log = logging.getLogger(__name__)
 
 MAX_PICTURES = 300
 MAX_LOSSES = 500
@@ -25,7 +29,7 @@ class Timeline:
     def __init__(self, folder: Path):
         self._folder = folder
         self._lock = threading.RLock()
-        self._steps = sorted(int(path.stem) for path in folder.glob("[0-9]*.jpg"))
+        self._steps = steps_in(folder, ".jpg")
         self._stride = 1
 
     def wants(self, step: int, steps: int) -> bool:
@@ -56,10 +60,12 @@ class Timeline:
     def picture_at(self, step: int) -> bytes:
         """The JPEG recorded at `step`, or the last one before it."""
         with self._lock:
-            earlier = [s for s in self._steps if s <= step]
-            if not earlier:
-                raise EngineError("No picture was recorded at step {step}.", step=step)
-            return self._path(earlier[-1]).read_bytes()
+            for earlier in reversed([s for s in self._steps if s <= step]):
+                try:
+                    return read_saved(self._path(earlier))
+                except EngineError as error:
+                    log.warning("recorded picture %d is skipped: %s", earlier, error)
+        raise EngineError("No picture was recorded at step {step}.", step=step)
 
     def drop_after(self, step: int) -> None:
         with self._lock:
@@ -68,12 +74,12 @@ class Timeline:
     def copy_until(self, step: int, target: Path) -> None:
         with self._lock:
             target.mkdir(exist_ok=True)
-            for kept in (s for s in self._steps if s <= step):
+            for kept in (s for s in self._steps if s <= step and is_file(self._path(s))):
                 shutil.copyfile(self._path(kept), target / self._path(kept).name)
 
     def _keep(self, steps: list[int]) -> None:
         for step in set(self._steps) - set(steps):
-            self._path(step).unlink(missing_ok=True)
+            remove(self._path(step))
         self._steps = steps
 
     def _path(self, step: int) -> Path:

@@ -1,8 +1,11 @@
 """Fixtures for all tests. Two cores are shared by everything: one thread each is quickest."""
 
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,12 +15,30 @@ from world.subjects import load_subjects
 torch.set_num_threads(1)
 
 
+class References:
+    """The arrays and tiny checkpoints of tests/references, computed with the published systems (see its README.md)."""
+
+    _folder = Path(__file__).parent / "references"
+
+    def path(self, name: str) -> Path:
+        """The file of that name, with its suffix."""
+        return self._folder / name
+
+    @cache  # noqa: B019  one object for the whole session
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """All arrays of NAME.npz by key. They are shared by all tests: not to be changed."""
+        with np.load(self.path(f"{name}.npz")) as file:
+            return dict(file)
+
+    def tensors(self, name: str) -> Callable[[str], torch.Tensor]:
+        """A function that returns the array of NAME.npz with a given key as a new tensor."""
+        arrays = self.arrays(name)
+        return lambda key: torch.tensor(arrays[key])
+
+
 @pytest.fixture(scope="session")
-def references() -> Path:
-    """Arrays computed with the original systems, kept beside the repository. Missing ones are a failure."""
-    folder = Path(__file__).parents[1] / ".." / "shared" / "references"
-    assert folder.is_dir(), "the reference arrays are missing: expected ../shared/references beside the repository"
-    return folder
+def references() -> References:
+    return References()
 
 
 @pytest.fixture(scope="session")

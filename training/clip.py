@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engines import files
 from engines.clip._open_clip import open_clip
 from evaluation.retrieval import MEAN, STD, Examiner
 from training.loop import Resumable, descend, make_parser, read_options
@@ -31,7 +32,7 @@ from world.captions import caption
 from world.emoji import make_composer
 from world.subjects import load_subjects
 
-ASSETS = Path(__file__).parents[1] / "assets" / "clip"
+ASSETS = files.ASSETS / "clip"
 MODEL = "atelier-pocket"
 
 PASSES = 3

@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from engines.clip.guidance import ClipGuide
+from engines.files import ASSETS
 from engines.images import as_pixels
 from engines.styleclip.face import latent_of_seed
 from engines.stylegan2 import Generator
@@ -37,7 +38,7 @@ from world.styles import STYLES, render
 
 __all__ = ["PORTRAIT_DOMAINS", "PortraitDomain", "adapting", "settings_for", "style_pictures"]
 
-EXPORT = Path(__file__).parents[1] / "assets" / "faces" / "domains"
+EXPORT = ASSETS / "faces" / "domains"
 RANK = 12
 """Of what is kept of a layer's change."""
 STYLE_PICTURES, SITTERS = 3, 77

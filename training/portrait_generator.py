@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from engines.files import ASSETS
 from engines.images import as_sheet
 from engines.stylegan2.checkpoint import save_generator
 from engines.stylegan2.generator import Generator, GeneratorConfig, block_channels, normalize_second_moment
@@ -32,7 +33,7 @@ from training.weights import save_checkpoint, update_average
 from world.painter import paint
 from world.portraits import VECTOR, Portraits, portraits_of, sample_portraits
 
-EXPORT = Path(__file__).parents[1] / "assets" / "faces" / "portraits.safetensors"
+EXPORT = ASSETS / "faces" / "portraits.safetensors"
 SIZE, Z_DIM, W_DIM = 128, 64, 128
 CONFIG = GeneratorConfig(
     channels=block_channels(SIZE, 2048, 256), z_dim=Z_DIM, mapping_features=(256,) * 3 + (W_DIM,), conv_clamp=None

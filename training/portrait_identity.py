@@ -16,12 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engines.faces.identity import IdentityNetwork, save_identity
+from engines.files import ASSETS
 from training.portrait_attributes import vary
 from training.schedule import learning_rate
 from world.painter import paint
 from world.portraits import ATTRIBUTES, IDENTITY_ATTRIBUTES, IDENTITY_MEASURES, Portraits, sample_portraits
 
-EXPORT = Path(__file__).parents[1] / "assets" / "faces" / "identity.safetensors"
+EXPORT = ASSETS / "faces" / "identity.safetensors"
 WIDTHS, FEATURES = (16, 24, 48, 64), 128
 PEOPLE, BATCH, SIZE = 600, 32, 128
 POOL, FRESH = 1800, 10

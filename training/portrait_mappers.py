@@ -14,12 +14,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from engines.files import ASSETS
 from engines.styleclip.mapper import mapper_of, save_mapper
-from engines.styleclip.mapper_engine import TRAIN, StyleCLIPMapper, StyleCLIPMapperSettings
+from engines.styleclip.mapper.engine import StyleCLIPMapper
+from engines.styleclip.mapper.settings import TRAIN, StyleCLIPMapperSettings
 from engines.zoo import Models
 from world.portrait_edits import EDITS
 
-EXPORT = Path(__file__).parents[1] / "assets" / "faces" / "mappers"
+EXPORT = ASSETS / "faces" / "mappers"
 REPORT_EVERY = 25
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from engines.files import ASSETS
 from engines.styleclip.directions import text_direction, text_relevance
 from engines.styleclip.loading import relevance_name
 from engines.styleclip.relevance import (
@@ -21,7 +22,7 @@ from engines.styleclip.relevance import (
     relevance_codes,
     style_statistics,
 )
-from engines.zoo import ASSETS, Models
+from engines.zoo import Models
 
 FACES, ESTIMATED = 32, 8
 """Pictures per channel, and pictures of the estimate. The paper has 100 of the former."""

@@ -16,9 +16,9 @@ from PIL import Image
 
 from engines.dreamstyler.engine import DreamStyler
 from engines.dreamstyler.settings import DreamStylerSettings
+from engines.files import ASSETS
 from engines.style import SWATCHES
 from engines.zoo import Models
-from engines.zoo.catalogue import ASSETS
 
 EXPORT = ASSETS / "diffusion" / "styles"
 LEARNED = {

@@ -22,8 +22,8 @@ from engines.diffusion import Control, DiffusionModel, Sampler, plain_guidance
 from engines.diffusion._diffusers import ControlNetModel
 from engines.diffusion.pocket import tokens
 from engines.diffusion.structure import edges
+from engines.files import ASSETS
 from engines.images import as_sheet
-from engines.zoo.catalogue import ASSETS
 from training.flow import WORDS, Flow
 from training.loop import Resumable, descend, make_parser, read_options, train
 from training.optimizer import MatrixOptimizer

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engines.files import ASSETS
 from engines.style.features import MEAN, STD, TAPS, StyleEncoder, vgg_features
 from engines.style.losses import Samples, moment_loss
 from training.loop import Resumable, descend, make_parser, read_options, train
@@ -25,7 +26,7 @@ from world.materials import MATERIALS, render_materials
 from world.styles import HELD_OUT, STYLES, apply_styles, render
 from world.subjects import load_subjects
 
-WEIGHTS = Path(__file__).parents[1] / "assets" / "style" / "atelier-vgg.safetensors"
+WEIGHTS = ASSETS / "style" / "atelier-vgg.safetensors"
 WIDTHS = [16, 32, 64, 128, 128]
 SIZE = 64
 EVERY = 8

@@ -19,6 +19,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from engines.errors import EngineError
+from engines.svg_file import MAX_BYTES, check_svg_file
 
 __all__ = [
     "MAX_OWN_UPLOAD",
@@ -38,7 +39,7 @@ MAX_UPLOAD, MAX_OWN_UPLOAD = "16mb", "1gb"
 """Of a page that others can reach, and of one's own: checkpoints of generators are large."""
 _LONG_EDGE = 1024
 _FORMATS = ("PNG", "JPEG", "WEBP")
-_MAX_SVG_BYTES = 4_000_000
+_MAX_SVG_BYTES = MAX_BYTES
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -94,9 +95,11 @@ def drawing(path: str | Path) -> Path:
     """An uploaded SVG, checked for size and kind; engines.vector reads it. `EngineError` when it is none."""
     path = Path(path)
     if path.stat().st_size > _MAX_SVG_BYTES:
-        raise EngineError("This drawing is too large; use an SVG file of at most 4 MB.")
-    if b"<svg" not in path.read_bytes():
-        raise EngineError("This file cannot be read as a drawing; use an SVG file.")
+        raise EngineError(
+            "This drawing is too large; use an SVG file of at most {_MAX_SVG_BYTES} MB.",
+            _MAX_SVG_BYTES=_MAX_SVG_BYTES >> 20,
+        )
+    check_svg_file(path)
     return path
 
 

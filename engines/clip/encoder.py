@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engines.errors import EngineError
+from engines.files import ASSETS
 from engines.images import as_tensor, padded_square, resized
 
 __all__ = ["ClipEncoder"]
 
-NAMES_FILE = Path(__file__).parents[2] / "assets" / "clip" / "names.json"
+NAMES_FILE = ASSETS / "clip" / "names.json"
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)

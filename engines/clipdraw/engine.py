@@ -28,7 +28,7 @@ from engines.engine import Engine, Frame
 from engines.errors import EngineError
 from engines.images import as_pixels, as_tensor, load_picture
 from engines.settings import LiveSettings
-from engines.vector import Scene, composite, load_svg, rasterize, resolve_backend
+from engines.vector import Scene, composite, rasterize, read_svg, resolve_backend
 
 __all__ = ["CLIPDraw"]
 
@@ -59,6 +59,7 @@ class CLIPDraw(Engine):
         self._background: Tensor | None = None
         self._best: dict[str, Any] | None = None
         self._followed: tuple[list, Tensor] | None = None  # a painting, and the settings it was made by
+        self._notices: tuple[str, ...] = ()
         self._wanted_strokes = 0
         self._generator = torch.Generator()
 
@@ -181,7 +182,8 @@ class CLIPDraw(Engine):
 
     def _first_strokes(self, settings: CLIPDrawSettings) -> Strokes:
         if settings.init == "svg":
-            scene = load_svg(settings.init_svg)
+            drawing = read_svg(settings.init_svg)
+            scene, self._notices = drawing.scene, drawing.notices
             factor = min(settings.width / scene.width, settings.height / scene.height)
             scene = scene.scaled(factor).replace(width=settings.width, height=settings.height)
             return Strokes(scene.to(self._device))
@@ -371,6 +373,7 @@ class CLIPDraw(Engine):
             scene=scene,
             background=tuple(background.tolist()),
             status=self._notice(settings),
+            notices=self._notices,
         )
 
     def _notice(self, settings: CLIPDrawSettings) -> str:
@@ -388,6 +391,7 @@ class CLIPDraw(Engine):
             "best": self._best,
             "followed": self._followed and list(self._followed),
             "generator": self._generator.get_state(),
+            "notices": list(self._notices),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -397,7 +401,8 @@ class CLIPDraw(Engine):
             self._generator.set_state(state["generator"])
             self._step, self._best = state["step"], state["best"]
             self._wanted_strokes = state["wanted_strokes"]
-            followed = state.get("followed")  # older drawings have none
+            self._notices = tuple(state.get("notices", ()))
+            followed = state.get("followed")  # older drawings have neither
             self._followed = followed and (followed[0], followed[1].to(self.models.device))
         except (KeyError, TypeError, AttributeError, RuntimeError):
             raise EngineError("The saved state is not one of CLIPDraw; choose another one.") from None

@@ -11,15 +11,13 @@ from engines.dreamstyler.prompts import normalize, split_at_place
 from engines.dreamstyler.stages import stage_of_timestep
 from engines.dreamstyler.styles import MAX_STAGES, stage_shares
 from engines.errors import EngineError
+from engines.files import ASSETS
 from engines.settings import EngineSettings, setting
 
 __all__ = ["NO_STYLE", "SHELF", "DreamStylerSettings"]
 
 NO_STYLE = "none"
-SHELF: dict[str, Path] = {
-    path.stem: path
-    for path in sorted((Path(__file__).parents[2] / "assets" / "diffusion" / "styles").glob("*.safetensors"))
-}
+SHELF: dict[str, Path] = {path.stem: path for path in sorted((ASSETS / "diffusion" / "styles").glob("*.safetensors"))}
 """Name → file of the styles that are part of the program, learned with its own pocket model."""
 
 

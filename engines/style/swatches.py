@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from engines.files import ASSETS
+
 __all__ = ["NO_SWATCH", "SWATCHES", "Swatch", "SwatchOrNone"]
 
-_FOLDER = Path(__file__).parents[2] / "assets" / "styles"
+_FOLDER = ASSETS / "styles"
 _NAMES = (
     "impasto", "pointillism", "watercolor", "ink-wash", "pencil", "woodcut", "ukiyo-e", "pop-art", "paper-cut",
     "mosaic", "stained-glass", "cubism", "neon", "pixel-art",

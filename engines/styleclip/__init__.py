@@ -24,8 +24,8 @@ from engines.styleclip.mapper import (
     load_mapper,
     save_mapper,
 )
-from engines.styleclip.optimization import l2_loss
-from engines.styleclip.ranger import Ranger
+from engines.styleclip.mapper.ranger import Ranger
+from engines.styleclip.optimize.losses import l2_loss
 from engines.stylegan2.schedule import learning_rate
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The face that an edit begins with, chosen by number or found for a picture; the same for all three methods."""
+"""The face that an edit starts from, chosen by number or projected from a picture; shared by all StyleGAN methods."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.engine import Engine, Frame
-from engines.errors import EngineError
+from engines.engine import Engine, Frame, reading_state
+from engines.errors import EngineError, Sentence
 from engines.faces.alignment import align_face, quad_from_clicks
 from engines.faces.e4e import SIDE, Encoder
 from engines.faces.identity import IdentityNetwork
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from engines.zoo import Models
 
 __all__ = [
+    "MAX_SEED",
     "FaceEngine",
     "FaceSettings",
     "PersonSettings",
@@ -34,6 +35,7 @@ __all__ = [
     "to_pixels",
 ]
 
+MAX_SEED = 2**32
 FARTHEST_MEAN = 0.5
 """Between the mean codes of an encoder and of its generator, in deviations of w. Means over ten thousand codes differ
 by a hundredth; a generator that was trained on from another one keeps its mean, or nearly."""
@@ -84,29 +86,29 @@ class PersonSettings(FaceSettings):
 
 
 class FaceEngine(Engine):
-    """An engine that edits one face. A subclass begins its `run` with ``yield from self._find_face(settings)``."""
+    """An engine that edits one face. A subclass first does ``yield from self.find_face(settings, steps)``."""
 
     def __init__(self, models):
         super().__init__(models)
-        self._step = 0
+        self.step = 0
         self._start: Tensor | None = None
         self._search: dict[str, Any] | None = None
         self._projector: Projector | None = None
         self._chosen: tuple[int, float] | None = None
         self._device = models.device
 
-    def _open_generator(self, settings: FaceSettings) -> None:
-        """Sets `_generator`: the family's own, or that of a file."""
+    def open_generator(self, settings: FaceSettings) -> None:
+        """Set `_generator`: the family's own, or that of a file."""
         self._generator: Generator = self.models.generator(settings.generator)
         if self._generator.c_dim:
             raise EngineError("This generator makes pictures of several classes; choose one that needs no class.")
 
-    def _find_face(self, settings: FaceSettings, steps: int) -> Iterator[Frame]:
-        """Sets `_generator` and `_start`, (1, num_ws, w_dim); shows the search for a person's own picture.
+    def find_face(self, settings: FaceSettings, steps: int) -> Iterator[Frame]:
+        """Set `_generator` and `_start`, (1, num_ws, w_dim); yields frames while the user's picture is projected.
 
-        steps: what the method will do afterwards, for the frames' count.
+        steps: of the method itself, for the number of steps that frames show.
         """
-        self._open_generator(settings)
+        self.open_generator(settings)
         if self._start is not None:
             return
         if not settings.photo:
@@ -133,21 +135,21 @@ class FaceEngine(Engine):
         total = settings.projection_steps + steps
         losses: dict[str, float] = {}
         self._projector = projector
-        while self._step < settings.projection_steps:
+        while self.step < settings.projection_steps:
             yield Frame(
-                step=self._step, steps=total, render=partial(self._rendered, projector.latent), losses=losses,
-                before=target, status="Searching for your picture in the generator.",
+                step=self.step, steps=total, render=partial(self._rendered, projector.latent), losses=losses,
+                before=target, status=Sentence("Searching for your picture in the generator."),
             )  # fmt: skip
             losses = projector.step()
-            self._step += 1
+            self.step += 1
         self._start, self._search, self._projector = projector.latent, None, None
 
     @torch.no_grad()
     def _rendered(self, latent: Tensor) -> np.ndarray:
         return to_pixels(self._generator.synthesis(latent))
 
-    def _follow_face(self, now: FaceSettings) -> bool:
-        """Take another numbered face where the settings name one since; whether they did."""
+    def follow_face(self, now: FaceSettings) -> bool:
+        """Take another numbered face if the settings name one; returns whether they do."""
         chosen = None if now.photo else (now.seed, now.truncation_psi)
         if chosen == self._chosen:
             return False
@@ -157,19 +159,17 @@ class FaceEngine(Engine):
 
     def state_dict(self) -> dict[str, Any]:
         search = self._search if self._projector is None else self._projector.state_dict()
-        return {"step": self._step, "start": self._start, "search": search}
+        return {"step": self.step, "start": self._start, "search": search}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        try:
-            self._step, self._search = state["step"], state["search"]
+        with reading_state(self.title):
+            self.step, self._search = state["step"], state["search"]
             self._start = None if state["start"] is None else state["start"].to(self._device)
-        except (KeyError, TypeError, AttributeError):
-            raise EngineError("The saved state is not one of {title}; choose another one.", title=self.title) from None
 
 
 @torch.no_grad()
 def latent_of_seed(generator: Generator, seed: int, psi: float) -> Tensor:
-    """(1, num_ws, w_dim): the face of that number, as NVIDIA's programs draw it."""
+    """(1, num_ws, w_dim): the face of that number, as NVIDIA's programs sample it."""
     z = np.random.RandomState(seed).randn(1, generator.z_dim).astype(np.float32)
     return generator.mapping(torch.from_numpy(z).to(generator.mapping.w_avg.device), psi=psi)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from engines.clip.encoder import ClipEncoder
+from engines.files import ASSETS
 from engines.styleclip.relevance import RelevanceTable
 from engines.stylegan2 import Generator
-from engines.zoo import ASSETS, Models, replaceable
+from engines.zoo import Models, replaceable
 from engines.zoo.fetching import cache_folder
 
 __all__ = ["find_relevance", "relevance_file", "relevance_name"]

@@ -20,11 +20,10 @@ from torch import Tensor
 
 from engines.clip.guidance import ClipGuide
 from engines.clip.losses import clip_input
-from engines.engine import Frame
-from engines.errors import EngineError
+from engines.engine import Frame, RestingEngine, reading_state
+from engines.errors import EngineError, Sentence
 from engines.images import as_sheet
-from engines.settings import LiveSettings
-from engines.styleclip.face import FaceEngine, latent_of_seed
+from engines.styleclip.face import MAX_SEED, FaceEngine, latent_of_seed
 from engines.stylegan2 import Generator, GeneratorConfig, save_generator
 from engines.stylegan_nada.delta import Domain, Strengths, descendant, differences, load_domain, private_copy, render
 from engines.stylegan_nada.losses import pairwise_distance
@@ -39,10 +38,9 @@ SHEET_EVERY = 5
 """Steps of training between two renderings."""
 COLLAPSE = 0.5
 """Share of the original's variety below which the faces are said to become alike."""
-MAX_SEED = 2**32
 
 
-class StyleGANNada(FaceEngine):
+class StyleGANNada(FaceEngine, RestingEngine):
     name: ClassVar[str] = "stylegan-nada"
     title: ClassVar[str] = "StyleGAN-NADA"
     summary: ClassVar[str] = "Adapt a whole generator to another domain by words or by a few pictures."
@@ -56,29 +54,44 @@ class StyleGANNada(FaceEngine):
         self._walked = 0
         self._shown: tuple[dict[str, Tensor], Strengths] | None = None
 
-    def run(self, settings: StyleGANNadaSettings, live: LiveSettings | None = None) -> Iterator[Frame]:
-        yield from self._find_face(settings, settings.num_steps if settings.wants_training else 1)
-        self._prepare(settings)
-        while True:
-            now = settings if live is None else live.current
-            self._follow_faces(now)
-            if now.wants_training and self._training is None:
-                self._prepare_training(now)
-            frame = self._frame(now, can_change=live is not None)
-            yield frame
-            if frame.is_resting and live is None:
-                return
-            self._advance(settings if live is None else live.current, frame)
-            self._step += 1
+    def prepare(self, settings: StyleGANNadaSettings) -> Iterator[Frame]:
+        yield from self.find_face(settings, settings.num_steps if settings.wants_training else 1)
+        self._load(settings)
 
-    def _advance(self, now: StyleGANNadaSettings, frame: Frame) -> None:
-        if self._has_to_train(now):
-            self._training.step(now)
-            self._walked = 0
-        elif now.show == "sheet" or frame.is_resting:
+    def is_stale(self, settings: StyleGANNadaSettings) -> bool:
+        return self._is_training(settings) or (settings.show == "walk" and self._walked < settings.walk_frames)
+
+    def advance(self, settings: StyleGANNadaSettings) -> None:
+        if self._is_training(settings):
+            self._training.step(settings)
             self._walked = 0
         else:
             self._walked += 1
+
+    def wake(self, settings: StyleGANNadaSettings) -> None:
+        """A walk begins at its first frame."""
+        self._walked = 0
+        if self._is_training(settings):
+            self._training.step(settings)
+
+    def frame(self, settings: StyleGANNadaSettings) -> Frame:
+        self._follow_faces(settings)
+        if settings.wants_training and self._training is None:
+            self._prepare_training(settings)
+        if self._is_training(settings):
+            return self._training_frame(settings)
+        try:
+            change, status = self._chosen_change(settings)
+        except EngineError as error:  # the run stays, and the user can go back
+            if not self.is_live:
+                raise
+            change, status = {}, error.sentence
+        self._shown = (change, settings.strengths)
+        if settings.show == "walk":
+            return self._walking_frame(settings, change)
+        pictures = self._render(self._codes, change, settings.strengths)
+        self._diversity = self._share(pictures)
+        return self._still_frame(sheet_of(pictures), self._before, self._with_diversity(status), settings)
 
     @classmethod
     def write_model(cls, state: dict[str, Any], path: Path) -> None:
@@ -95,28 +108,26 @@ class StyleGANNada(FaceEngine):
 
     # ------------------------------------------------------------------ preparation
 
-    def _prepare(self, settings: StyleGANNadaSettings) -> None:
+    def _load(self, settings: StyleGANNadaSettings) -> None:
         self._synthesis = private_copy(self._generator)
         self._guide = ClipGuide.load(self.models.clip, settings.clip_models)
         self._identity = None if settings.generator else self.models.identity()
         self._domains: dict[Path, Domain] = {}
         self._faces_of: tuple | None = None
-        self._drawn: tuple | None = None
+        self._sheet_key: tuple | None = None
         if settings.domain_file:
             self._open(Path(settings.domain_file))
 
     def _prepare_training(self, settings: StyleGANNadaSettings) -> None:
         self._training = NadaTraining(self._generator, self._guide.encoders, self.models.style_features, settings)
         if self._loaded is not None:
-            try:
+            with reading_state():
                 self._training.load_state_dict(self._loaded)
                 self._sheet, self._diversity, *view = self._loaded["sheet"]
-                self._drawn = tuple(view)
-            except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
-                raise EngineError("The saved state is of a training with other settings; choose another one.") from None
+                self._sheet_key = tuple(view)
             self._loaded = None
 
-    def _has_to_train(self, now: StyleGANNadaSettings) -> bool:
+    def _is_training(self, now: StyleGANNadaSettings) -> bool:
         return now.wants_training and self._training is not None and self._training.steps_done < now.num_steps
 
     def _open(self, path: Path) -> Domain:
@@ -128,7 +139,7 @@ class StyleGANNada(FaceEngine):
     @torch.no_grad()
     def _follow_faces(self, now: StyleGANNadaSettings) -> None:
         """Sets `_codes`, (faces, num_ws, w_dim), what the original makes of them, and how much these vary."""
-        self._follow_face(now)
+        self.follow_face(now)
         faces_of = (now.seed, now.truncation_psi, now.faces)
         if faces_of == self._faces_of:
             return
@@ -137,7 +148,7 @@ class StyleGANNada(FaceEngine):
         self._codes = torch.cat([self._start, *others])
         originals = self._generator.synthesis(self._codes)
         self._before, self._original_diversity = sheet_of(originals), self._vary(originals)
-        self._faces_of, self._drawn = faces_of, None
+        self._faces_of, self._sheet_key = faces_of, None
 
     def _vary(self, pictures: Tensor) -> float:
         """Root of the mean squared distance of pictures: of the people in them where an identity network knows these,
@@ -153,47 +164,38 @@ class StyleGANNada(FaceEngine):
 
     # ------------------------------------------------------------------ frames
 
-    def _frame(self, now: StyleGANNadaSettings, *, can_change: bool) -> Frame:
-        if self._has_to_train(now):
-            return self._training_frame(now)
-        try:
-            change, status = self._chosen_change(now)
-        except EngineError as error:  # the run stays, and the hand may go back
-            if not can_change:
-                raise
-            change, status = {}, str(error)
-        self._shown = (change, now.strengths)
-        if now.show == "walk":
-            return self._walking_frame(now, change)
-        pictures = self._render(self._codes, change, now.strengths)
-        self._diversity = self._share(pictures)
-        return self._resting_frame(sheet_of(pictures), self._before, f"{status} {self._told_diversity()}".strip(), now)
-
     def _chosen_change(self, now: StyleGANNadaSettings) -> tuple[dict[str, Tensor], str]:
         if now.wants_training:
-            status = f"Adapted to {_wanted(now)} in {self._training.steps_done} steps."
-            return self._training.change_at(now.snapshot), status
+            steps = self._training.steps_done
+            return self._training.change_at(now.snapshot), Sentence(
+                "Adapted to {target} in {steps} steps.", target=_target(now), steps=steps
+            )
         domain = self._open(Path(now.domain_file) if now.domain_file else DOMAINS[now.domain])
         source, target = domain.metadata.get("source"), domain.metadata.get("target")
-        return domain.change, f"This domain was trained from '{source}' to '{target}'." if target else ""
+        if not target:
+            return domain.change, ""
+        return domain.change, Sentence(
+            "This domain was trained from '{source}' to '{target}'.", source=source, target=target
+        )
 
     def _training_frame(self, now: StyleGANNadaSettings) -> Frame:
         training, view = self._training, self._view(now)
         change = training.change_at(now.snapshot)
-        if training.steps_done % SHEET_EVERY == 0 or view != self._drawn:
+        if training.steps_done % SHEET_EVERY == 0 or view != self._sheet_key:
             pictures = self._render(self._codes, change, now.strengths)
-            self._sheet, self._drawn = torch.from_numpy(sheet_of(pictures)), view
+            self._sheet, self._sheet_key = torch.from_numpy(sheet_of(pictures)), view
             self._diversity = self._share(pictures)
         self._shown = (change, now.strengths)
         losses = dict(training.losses)
         if losses and len(self._codes) > 1:
             losses["diversity"] = self._diversity
-        status = f"Adapting to {_wanted(now)}. {self._told_diversity()}".strip()
+        status = self._with_diversity(Sentence("Adapting to {target}.", target=_target(now)))
         if training.is_overtrained:
-            status += " The loss has not fallen for long: an earlier step may look better."
+            late = Sentence("The loss has not fallen for long: an earlier step may look better.")
+            status = Sentence("{first} {second}", first=status, second=late)
         return Frame(
-            step=self._step,
-            steps=self._step + now.num_steps - training.steps_done + (now.walk_frames if now.show == "walk" else 0),
+            step=self.step,
+            steps=self.step + now.num_steps - training.steps_done + (now.walk_frames if now.show == "walk" else 0),
             render=self._sheet.numpy,
             losses=losses,
             before=self._before,
@@ -211,40 +213,42 @@ class StyleGANNada(FaceEngine):
         pictures = sheet_of(self._render(codes, change, Strengths(*(into * strength for strength in now.strengths))))
         before = sheet_of(self._render(codes, {}, now.strengths))
         if share == 1:
-            return self._resting_frame(
-                pictures, before, "The walk is at its end; its pictures are the time-lapse.", now
-            )
-        status = f"Walking: {round(100 * into)} % into the domain."
+            end = Sentence("The walk has ended; its pictures are the time-lapse.")
+            return self._still_frame(pictures, before, end, now)
+        status = Sentence("Walking: {percent} % into the domain.", percent=round(100 * into))
         return Frame(
-            step=self._step,
-            steps=self._step + now.walk_frames - self._walked,
+            step=self.step,
+            steps=self.step + now.walk_frames - self._walked,
             render=lambda: pictures,
             before=before,
             status=status,
         )
 
-    def _resting_frame(self, picture: np.ndarray, before: np.ndarray, status: str, now: StyleGANNadaSettings) -> Frame:
+    def _still_frame(self, picture: np.ndarray, before: np.ndarray, status: str, now: StyleGANNadaSettings) -> Frame:
         return Frame(
-            step=self._step,
-            steps=self._step,
+            step=self.step,
+            steps=self.step,
             render=lambda: picture,
             losses=dict(self._training.losses) if now.wants_training else {},
             before=before,
             status=status,
-            is_resting=True,
         )
 
     def _share(self, pictures: Tensor) -> float:
         """How much pictures vary, against the original's of the same faces; 0 for one."""
         return self._vary(pictures) / max(self._original_diversity, 1e-6)
 
-    def _told_diversity(self) -> str:
+    def _with_diversity(self, status: str) -> str:
+        """The status, and how much the faces vary compared with the original's."""
         if len(self._codes) == 1:
-            return ""
-        told = f"The faces vary {round(100 * self._diversity)} % as much as the original's."
+            return status
+        variety = Sentence(
+            "The faces vary {percent} % as much as the original's.", percent=round(100 * self._diversity)
+        )
         if self._diversity < COLLAPSE:
-            told += " They become alike: go back to an earlier step, or lower the strength."
-        return told
+            alike = Sentence("They become alike: go back to an earlier step, or lower the strength.")
+            variety = Sentence("{first} {second}", first=variety, second=alike)
+        return Sentence("{first} {second}", first=status, second=variety) if status else variety
 
     @torch.no_grad()
     def _render(self, codes: Tensor, change: dict[str, Tensor], strengths: Strengths) -> Tensor:
@@ -255,7 +259,7 @@ class StyleGANNada(FaceEngine):
     def state_dict(self) -> dict[str, Any]:
         training = self._loaded
         if self._training is not None:
-            training = {**self._training.state_dict(), "sheet": [self._sheet, self._diversity, *self._drawn]}
+            training = {**self._training.state_dict(), "sheet": [self._sheet, self._diversity, *self._sheet_key]}
         return {**super().state_dict(), "training": training, "walked": self._walked, "generator": self._made()}
 
     def _made(self) -> dict[str, Any] | None:
@@ -270,10 +274,8 @@ class StyleGANNada(FaceEngine):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
-        try:
+        with reading_state(self.title):
             self._loaded, self._walked = state["training"], state["walked"]
-        except KeyError:
-            raise EngineError("The saved state is not one of {title}; choose another one.", title=self.title) from None
 
 
 # ---------------------------------------------------------------------------------------------- sheets and walks
@@ -293,5 +295,5 @@ def walk(codes: Tensor, share: float) -> Tensor:
     return torch.lerp(codes.roll(-start, dims=0), codes.roll(-start - 1, dims=0), place - start)
 
 
-def _wanted(now: StyleGANNadaSettings) -> str:
-    return "the style pictures" if now.style_pictures else f"'{now.prompt}'"
+def _target(now: StyleGANNadaSettings) -> Sentence:
+    return Sentence("the style pictures") if now.style_pictures else Sentence("'{prompt}'", prompt=now.prompt)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import model_validator
 
 from engines.errors import EngineError
+from engines.files import ASSETS
 from engines.settings import setting
 from engines.style import NO_SWATCH, SWATCHES, SwatchOrNone
 from engines.styleclip.face import FaceSettings
@@ -17,10 +18,7 @@ from engines.stylegan_nada.layers import Phase
 __all__ = ["DOMAINS", "TRAIN", "StyleGANNadaSettings"]
 
 TRAIN = "train"
-DOMAINS: dict[str, Path] = {
-    path.stem: path
-    for path in sorted((Path(__file__).parents[2] / "assets" / "faces" / "domains").glob("*.safetensors"))
-}
+DOMAINS: dict[str, Path] = {path.stem: path for path in sorted((ASSETS / "faces" / "domains").glob("*.safetensors"))}
 """Name → file of the domains that are part of the program."""
 
 

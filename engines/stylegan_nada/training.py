@@ -14,43 +14,37 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from engines.clip.encoder import ClipEncoder
-from engines.clip.losses import clip_input
-from engines.clip.templates import sentences
 from engines.errors import EngineError
 from engines.images import load_picture, middle_square
+from engines.optimization import check_finite, copies, load_moments, set_learning_rate
 from engines.stylegan2 import Generator
 from engines.stylegan_nada.delta import Domain, new_change, private_copy, render
 from engines.stylegan_nada.layers import layer_parameters, phase_layers, row_importance, rows_to_layers
 from engines.stylegan_nada.losses import (
-    PART_TEMPLATES,
     cut_patches,
     directional_loss,
     global_loss,
-    image_direction,
     manifold_loss,
     patch_directional_loss,
-    patch_text_directions,
-    text_direction,
     weighted_sum,
 )
+from engines.stylegan_nada.targets import DomainTarget
 from engines.stylegan_nada.texture import StyleTexture
+from engines.stylegan_nada.views import image_embeds, mixed_codes, with_views
 
 if TYPE_CHECKING:
     from engines.style import StyleEncoder
     from engines.stylegan_nada.settings import StyleGANNadaSettings
 
-__all__ = ["NadaTraining", "mixed_codes", "see", "with_views"]
+__all__ = ["NadaTraining"]
 
 BETAS = (0.0, 0.99**0.8)
 """Of Adam, as StyleGAN2 trains with a regularisation every fourth step. The published rate is 0.002 · 4/5."""
@@ -58,8 +52,6 @@ RATES = {"layers": 1.0, "low-rank": 1.0, "style offsets": 5.0}
 """What the learning rate is multiplied by: a few numbers have to go farther than many."""
 POOL = 64
 """Codes that are learned from."""
-NEAREST_VIEW = 0.5
-"""Share of the picture's side in the smallest of the views."""
 SOURCE_SAMPLES = 16
 """Of the source, against which style pictures are set; as published."""
 RENDERED_AT_ONCE = 8
@@ -101,42 +93,43 @@ class NadaTraining:
         self._optimizer = torch.optim.Adam(list(self.change.values()), betas=BETAS)
         self._codes = mixed_codes(generator, POOL, settings.mixing, self._random)
         self._views = torch.rand(POOL, settings.views, 3, generator=self._random).to(self._device)
-        self._sources = self._see_sources()
+        self._sources = self._source_embeds()
         self._chosen_by: tuple | None = None
         self._smoothed, self._least, self._least_step = math.inf, math.inf, 0
-        self._aims: list[Aim] = []
+        self.targets: list[DomainTarget] = []
         self._pictures: list[np.ndarray] = []
         self._texture: StyleTexture | None = None
-        self._aimed_at: tuple | None = None
+        self._target_key: tuple | None = None
 
     def _all_layers(self) -> tuple[str, ...]:
         """All that a phase or the selection may ask for."""
         return ("b4.torgb", *phase_layers(self._generator.img_resolution, "default"))
 
     @torch.no_grad()
-    def _see_sources(self) -> list[Tensor]:
-        """(POOL, 1 + views, d) for each CLIP: what it makes of the original's pictures, whole and in views."""
-        seen = []
+    def _source_embeds(self) -> list[Tensor]:
+        """Embeddings of the original's pictures, whole and in views: (POOL, 1 + views, d) for each CLIP."""
+        embeds = []
         for rows in torch.arange(POOL, device=self._device).split(RENDERED_AT_ONCE):
             pictures = with_views(self._generator.synthesis(self._codes[rows]), self._views[rows])
-            seen.append([see(encoder, pictures).unflatten(0, (len(rows), -1)) for encoder, _ in self._encoders])
-        return [torch.cat(parts) for parts in zip(*seen, strict=True)]
+            embeds.append(
+                [image_embeds(encoder, pictures).unflatten(0, (len(rows), -1)) for encoder, _ in self._encoders]
+            )
+        return [torch.cat(parts) for parts in zip(*embeds, strict=True)]
 
     # ------------------------------------------------------------------ a step
 
     def step(self, settings: StyleGANNadaSettings) -> None:
         """Learn from `batch_size` codes of the pool. Raises `EngineError` when the loss is no longer a number."""
-        self._aim(settings)
+        self._update_targets(settings)
         self._choose_layers(settings)
         rows = torch.randint(POOL, (settings.batch_size,), generator=self._random)
         terms = self._terms(rows, settings)
         loss = weighted_sum(terms, settings.loss_weights)
         self.losses = {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
-        if not math.isfinite(self.losses["loss"]):
-            raise EngineError("The loss is no longer a number; lower the learning rate and start again.")
+        check_finite(self.losses)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self._optimizer.param_groups[0]["lr"] = settings.lr * RATES[self._method]
+        set_learning_rate(self._optimizer, settings.lr * RATES[self._method])
         self._optimizer.step()
         self.steps_done += 1
         self._watch()
@@ -149,7 +142,7 @@ class NadaTraining:
         codes = self._codes[rows]
         pictures = render(self._synthesis, codes, self.change)
         views = with_views(pictures, self._views[rows])
-        seen = [see(encoder, views) for encoder, _ in self._encoders]
+        seen = [image_embeds(encoder, views) for encoder, _ in self._encoders]
         before = [sources[rows].flatten(0, 1) for sources in self._sources]
         terms = {
             "directional": lambda k, aim: directional_loss(before[k], seen[k], aim.direction),
@@ -158,10 +151,10 @@ class NadaTraining:
         }
         if weights["patch"]:
             patches = self._patches(codes, pictures)
-            terms["patch"] = lambda k, aim: patch_directional_loss(*aim.see(patches), aim.part_directions)
+            terms["patch"] = lambda k, aim: patch_directional_loss(*aim.image_embeds(patches), aim.part_directions)
         shares = [share for _, share in self._encoders]
         losses = {
-            name: torch.stack([share * term(k, self._aims[k]) for k, share in enumerate(shares)]).sum()
+            name: torch.stack([share * term(k, self.targets[k]) for k, share in enumerate(shares)]).sum()
             for name, term in terms.items()
             if weights[name]
         }
@@ -184,13 +177,13 @@ class NadaTraining:
         centers = torch.randint(side // 2, size - side // 2 + 1, (len(codes), 2), generator=self._random)
         return cut_patches(originals, centers, side), cut_patches(pictures, centers, side)
 
-    def _aim(self, settings: StyleGANNadaSettings) -> None:
-        aimed_at = (settings.source_text, settings.prompt, settings.templates, *settings.style_pictures)
-        if aimed_at == self._aimed_at:
+    def _update_targets(self, settings: StyleGANNadaSettings) -> None:
+        target_key = (settings.source_text, settings.prompt, settings.templates, *settings.style_pictures)
+        if target_key == self._target_key:
             return
         pictures = [middle_square(load_picture(path)) for path in settings.style_pictures]
-        self._aims = [
-            Aim(
+        self.targets = [
+            DomainTarget(
                 encoder,
                 settings.source_text,
                 settings.prompt,
@@ -200,12 +193,12 @@ class NadaTraining:
             )
             for (encoder, _), sources in zip(self._encoders, self._sources, strict=True)
         ]
-        if not all(aim.direction.any() for aim in self._aims):
+        if not all(aim.direction.any() for aim in self.targets):
             raise EngineError("Source and target mean the same to CLIP; change one of the two texts.")
         self._pictures, self._texture = pictures, None
-        if self._aimed_at is not None:  # the loss is another one from now on
+        if self._target_key is not None:  # the loss is another one from now on
             self._least = math.inf
-        self._aimed_at = aimed_at
+        self._target_key = target_key
 
     def _watch(self) -> None:
         """Remember when the loss was least; single steps differ too much to tell."""
@@ -241,8 +234,8 @@ class NadaTraining:
         for _ in range(settings.selection_steps):
             pictures = render(self._synthesis, w, change)
             losses = [
-                share * global_loss(see(encoder, pictures), aim.target)
-                for (encoder, share), aim in zip(self._encoders, self._aims, strict=True)
+                share * global_loss(image_embeds(encoder, pictures), aim.target)
+                for (encoder, share), aim in zip(self._encoders, self.targets, strict=True)
             ]
             (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), w)
             w = (w - SELECTION_LR * gradient).detach().requires_grad_()
@@ -284,14 +277,14 @@ class NadaTraining:
             "losses": dict(self.losses),
             "layers": list(self.layers),
             "chosen_by": self._chosen_by,
-            "change": _copies(self.change),
+            "change": copies(self.change),
             "optimizer": {
-                name: _copies(self._optimizer.state[value])
+                name: copies(self._optimizer.state[value])
                 for name, value in self.change.items()
                 if value in self._optimizer.state
             },
             "random": self._random.get_state(),
-            "snapshots": {str(step): _copies(change) for step, change in self.snapshots.items()},
+            "snapshots": {str(step): copies(change) for step, change in self.snapshots.items()},
             "watch": [self._smoothed, self._least, self._least_step] if self.steps_done else None,
         }
 
@@ -301,9 +294,8 @@ class NadaTraining:
         with torch.no_grad():
             for name, value in self.change.items():
                 value.copy_(state["change"][name])
-        for name, memory in state["optimizer"].items():
-            moments = {key: value.to(self._device, copy=True) for key, value in memory.items() if key != "step"}
-            self._optimizer.state[self.change[name]] = {**moments, "step": memory["step"].clone()}
+        saved = state["optimizer"]
+        load_moments(self._optimizer, [self.change[name] for name in saved], list(saved.values()))
         self._random.set_state(state["random"])
         self.snapshots = {
             int(step): {name: value.to(self._device) for name, value in change.items()}
@@ -313,112 +305,3 @@ class NadaTraining:
             self._smoothed, self._least, self._least_step = state["watch"]
         self._chosen_by = state["chosen_by"] and tuple(state["chosen_by"])
         self.steps_done, self.losses, self.layers = state["step"], dict(state["losses"]), tuple(state["layers"])
-
-
-# ---------------------------------------------------------------------------------------------- aims
-
-
-@dataclass
-class Aim:
-    """The way from source to target as one CLIP sees it.
-
-    style_pictures: (H, W, 3) uint8, square; where there are some, they and not the texts give the direction. sources:
-    (n, d), embeddings of the source's pictures. Texts: (sentences, d), (1, d) where they stand for themselves.
-    """
-
-    encoder: ClipEncoder
-    source_text: str
-    target_text: str
-    templates: bool
-    style_pictures: list[np.ndarray]
-    sources: Tensor
-
-    @cached_property
-    def direction(self) -> Tensor:
-        if self.style_pictures:
-            styles = torch.cat([self.encoder.encode_picture(picture) for picture in self.style_pictures])
-            return image_direction(styles, self.sources)
-        return text_direction(self.target_texts, self.source_texts)
-
-    @cached_property
-    def source_texts(self) -> Tensor:
-        return self.encoder.encode_texts(self._sentences(self.source_text))
-
-    @cached_property
-    def target_texts(self) -> Tensor:
-        return self.encoder.encode_texts(self._sentences(self.target_text))
-
-    @cached_property
-    def target(self) -> Tensor:
-        return self.encoder.encode_text(self.target_text)
-
-    @cached_property
-    def global_text(self) -> Tensor:
-        """As published, with the article."""
-        return self.encoder.encode_text(f"a {self.target_text}" if self.target_text.isascii() else self.target_text)
-
-    @cached_property
-    def part_directions(self) -> Tensor:
-        """(parts, d)"""
-        target, source = (
-            torch.stack([self.encoder.encode_texts(self._sentences(phrase)) for phrase in _parts(text)])
-            for text in (self.target_text, self.source_text)
-        )
-        return patch_text_directions(target, source)
-
-    def see(self, pictures: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        return see(self.encoder, pictures[0]), see(self.encoder, pictures[1])
-
-    def _sentences(self, text: str) -> list[str]:
-        """Both texts are put into templates, or neither."""
-        are_english = (self.source_text + self.target_text).isascii()
-        return sentences(text) if self.templates and are_english else [text]
-
-
-def _parts(text: str) -> list[str]:
-    return [part.replace("{}", text).rstrip(".") for part in PART_TEMPLATES]
-
-
-# ---------------------------------------------------------------------------------------------- codes and pictures
-
-
-@torch.no_grad()
-def mixed_codes(generator: Generator, count: int, mixing: float, random: torch.Generator) -> Tensor:
-    """(count, num_ws, w_dim) of random latents at psi 1; a share of them is another latent's from a random row on.
-
-    mixing: that share, in [0, 1]. Drawn once, the row is the same for the frozen and the trained copy.
-    """
-    z = torch.randn(2, count, generator.z_dim, generator=random)
-    one, other = (generator.mapping(latents.to(generator.mapping.w_avg.device)) for latents in z)
-    is_mixed = torch.rand(count, generator=random) < mixing
-    start = torch.randint(1, generator.num_ws, (count,), generator=random)
-    start = torch.where(is_mixed, start, generator.num_ws).to(one.device)
-    rows = torch.arange(generator.num_ws, device=one.device)
-    return torch.where((rows < start[:, None])[..., None], one, other)
-
-
-def with_views(pictures: Tensor, views: Tensor) -> Tensor:
-    """(N, 3, S, S) and (N, V, 3) → (N · (1 + V), 3, S, S): each picture, and after it V square crops, enlarged.
-
-    views: in [0, 1]; the size, from `NEAREST_VIEW` to the whole, and the place across and down.
-    """
-    size = NEAREST_VIEW + (1 - NEAREST_VIEW) * views[..., :1]
-    grids = views.new_zeros(*views.shape[:2], 2, 3)
-    grids[..., [0, 1], [0, 1]] = size
-    grids[..., 2] = (2 * views[..., 1:] - 1) * (1 - size)
-    whole = torch.eye(2, 3, device=views.device).expand(len(pictures), 1, -1, -1)
-    grids = torch.cat([whole, grids], dim=1)
-    repeated = pictures.repeat_interleave(grids.shape[1], dim=0)
-    places = F.affine_grid(grids.flatten(0, 1), list(repeated.shape), align_corners=False)
-    return F.grid_sample(repeated, places, padding_mode="border", align_corners=False)
-
-
-def see(encoder: ClipEncoder, pictures: Tensor) -> Tensor:
-    """(N, 3, H, W), nominally in [-1, 1] → (N, d)"""
-    return encoder.encode_image(clip_input(pictures, encoder.image_size))
-
-
-def _copies(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.detach().clone().cpu() if isinstance(value, Tensor) else value for name, value in values.items()
-    }

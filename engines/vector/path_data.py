@@ -13,18 +13,22 @@ from collections.abc import Iterator
 from engines.errors import EngineError
 from engines.vector.scene import MOVE
 
-__all__ = ["Chain", "arc", "finite", "format_number", "format_path", "parse_path"]
+__all__ = ["Chain", "arc", "finite", "format_number", "format_path", "parse_path", "read_path"]
 
 Point = tuple[float, float]
 
-NUMBER = re.compile(r"[\s,]*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
-FLAG = re.compile(r"[\s,]*([01])")
-COMMAND = re.compile(r"[\s,]*([MmZzLlHhVvCcSsQqTtAa])")
+SEPARATOR = r"\s*+,?+\s*+"  # possessive: no text makes the scan go back
+NUMBER = re.compile(SEPARATOR + r"([-+]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][-+]?[0-9]++)?)")
+FLAG = re.compile(SEPARATOR + r"([01])")
+COMMAND = re.compile(r"[\s,]*+([MmZzLlHhVvCcSsQqTtAa])")
+END = re.compile(r"[\s,]*+$")
 ARGUMENTS = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": 7, "Z": 0}
+ARC_COST = 8
+"""Commands that an arc, which takes several curves, counts as."""
 
 
 class Chain:
-    """Control points and segments under construction; subpaths that draw nothing leave no trace."""
+    """Control points and segments under construction; a subpath of a single move leaves no trace."""
 
     def __init__(self) -> None:
         self.points: list[Point] = []
@@ -37,7 +41,7 @@ class Chain:
         self._lifted = True
 
     def draw(self, origin: Point, *points: Point) -> None:
-        """A segment from `origin`, where the pen is, over inner control points to the last of `points`."""
+        """Add a segment from `origin`, where the pen is, over inner control points to the last of `points`."""
         if self._lifted:
             if self.points:
                 self.segments.append(MOVE)
@@ -47,6 +51,7 @@ class Chain:
         self.segments.append(len(points) - 1)
 
     def close(self, at: Point) -> None:
+        """Draw the line from `at` back to the start of the subpath, unless it has no length."""
         if not self._lifted and math.dist(at, self.start) > 1e-9:
             self.draw(at, self.start)
         self._lifted = True
@@ -54,69 +59,93 @@ class Chain:
 
 def parse_path(data: str) -> Chain:
     """Read all of SVG's path commands; `EngineError` where the data cannot be read."""
-    chain, here, control, last = Chain(), (0.0, 0.0), (0.0, 0.0), ""
-    for command, values in _commands(data):
-        kind = command.upper()
-        origin = here if command.islower() else (0.0, 0.0)
-        points = [(x + origin[0], y + origin[1]) for x, y in zip(values[0::2], values[1::2], strict=False)]
-        if not last and kind != "M":
+    chain, error, _ = read_path(data)
+    if error:
+        raise error
+    return chain
+
+
+def read_path(data: str, max_commands: float = math.inf) -> tuple[Chain, EngineError | None, int]:
+    """Read path data up to its first error, as SVG draws it (SVG 2, section 9.5.4).
+
+    Returns the chain, the error and the number of commands; too many of them are an error too.
+    """
+    pen, count = _Pen(), 0
+    try:
+        for command, values in _commands(data):
+            count += ARC_COST if command in "Aa" else 1
+            if count > max_commands:
+                raise EngineError("The SVG drawing has too many path commands; simplify it.")
+            pen.obey(command, values)
+    except EngineError as error:
+        return pen.chain, error, count
+    except ArithmeticError:
+        return pen.chain, EngineError("The SVG drawing holds a path whose coordinates are too large."), count
+    return pen.chain, None, count
+
+
+class _Pen:
+    """Turns commands into a chain: remembers where it is and what a smooth curve reflects."""
+
+    def __init__(self) -> None:
+        self.chain = Chain()
+        self._here = self._control = (0.0, 0.0)
+        self._last = ""
+
+    def obey(self, command: str, values: list[float]) -> None:
+        kind, before, chain = command.upper(), self._here, self.chain
+        if not self._last and kind != "M":
             raise EngineError("SVG path data must begin with a move (M).")
-        reflected = (2 * here[0] - control[0], 2 * here[1] - control[1])
-        before = here
+        x, y = before if command.islower() else (0.0, 0.0)
+        points = [(u + x, v + y) for u, v in zip(values[0::2], values[1::2], strict=False)]
         match kind:
             case "M":
-                here = points[0]
-                chain.move(here)
+                self._here = points[0]
+                chain.move(self._here)
             case "Z":
-                chain.close(here)
-                here = chain.start
-            case "H":
-                here = (values[0] + origin[0], here[1])
-                chain.draw(before, here)
-            case "V":
-                here = (here[0], values[0] + origin[1])
-                chain.draw(before, here)
+                if self._last == "M":  # a dot, where line caps are round or square
+                    chain.draw(before, before)
+                chain.close(before)
+                self._here = chain.start
+            case "H" | "V":
+                self._here = (values[0] + x, before[1]) if kind == "H" else (before[0], values[0] + y)
+                chain.draw(before, self._here)
             case "A":
-                here = (values[5] + origin[0], values[6] + origin[1])
-                for piece in arc(before, here, *values[:5]):
+                self._here = (values[5] + x, values[6] + y)
+                for piece in arc(before, self._here, *values[:5]):
                     chain.draw(before, *piece)
                     before = piece[-1]
-            case "S":
-                points.insert(0, reflected if last in "CS" else here)
-            case "T":
-                points.insert(0, reflected if last in "QT" else here)
+            case "S" | "T":
+                smooth = self._last in ("CS" if kind == "S" else "QT") and self._last
+                reflected = (2 * before[0] - self._control[0], 2 * before[1] - self._control[1])
+                points.insert(0, reflected if smooth else before)
         if kind in "LCSQT":
-            here = points[-1]
+            self._here = points[-1]
             chain.draw(before, *points)
-        control = points[-2] if kind in "CSQT" else here
-        last = kind
-    return chain
+        self._control = points[-2] if kind in "CSQT" else self._here
+        self._last = kind
 
 
 def finite(text: str) -> float:
     """The value of a number's text; `EngineError` where it overflows."""
     value = float(text)
     if not math.isfinite(value):
-        raise EngineError("The SVG drawing holds the number {text}, which is too large.", text=text)
+        raise EngineError("The SVG drawing holds the number {text}, which is too large.", text=text[:40])
     return value
 
 
 def _commands(data: str) -> Iterator[tuple[str, list[float]]]:
     """Every command with its arguments; repeated argument groups repeat the command."""
-    position = 0
-    while data[position:].strip(" \t\r\n\f,"):
-        found = COMMAND.match(data, position)
-        if not found:
-            raise EngineError(
-                "SVG path data cannot be read at '{value}'.", value=data[position : position + 20].strip()
-            )
-        command, position = found[1], found.end()
+    position, command = 0, ""
+    while not END.match(data, position):
+        if found := COMMAND.match(data, position):
+            command, position = found[1], found.end()
+        elif command not in ("", "Z", "z") and NUMBER.match(data, position):
+            command = {"M": "L", "m": "l"}.get(command, command)
+        else:
+            raise EngineError("SVG path data cannot be read at '{value}'.", value=_excerpt(data, position))
         values, position = _arguments(data, position, command)
         yield command, values
-        while command not in "Zz" and NUMBER.match(data, position):
-            command = {"M": "L", "m": "l"}.get(command, command)
-            values, position = _arguments(data, position, command)
-            yield command, values
 
 
 def _arguments(data: str, position: int, command: str) -> tuple[list[float], int]:
@@ -128,11 +157,15 @@ def _arguments(data: str, position: int, command: str) -> tuple[list[float], int
             raise EngineError(
                 "SVG path command '{command}' lacks a number at '{value}'.",
                 command=command,
-                value=data[position : position + 20].strip(),
+                value=_excerpt(data, position),
             )
         values.append(finite(found[1]))
         position = found.end()
     return values, position
+
+
+def _excerpt(data: str, position: int) -> str:
+    return " ".join(data[position : position + 20].split())
 
 
 def arc(

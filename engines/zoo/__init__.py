@@ -3,7 +3,7 @@
 A kind of model that only one method uses is loaded by that method's own `loading.py`.
 """
 
-from engines.zoo.catalogue import ASSETS, CATALOGUE, CatalogueEntry, find
+from engines.zoo.catalogue import CATALOGUE, CatalogueEntry, find
 from engines.zoo.models import Models, replaceable
 
-__all__ = ["ASSETS", "CATALOGUE", "CatalogueEntry", "Models", "find", "replaceable"]
+__all__ = ["CATALOGUE", "CatalogueEntry", "Models", "find", "replaceable"]

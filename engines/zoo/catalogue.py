@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from engines.errors import EngineError
 
-__all__ = ["ASSETS", "CATALOGUE", "CatalogueEntry", "Family", "find"]
-
-ASSETS = Path(__file__).parents[2] / "assets"
+__all__ = ["CATALOGUE", "CatalogueEntry", "Family", "find"]
 
 Family = Literal["pocket", "full"]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from engines.errors import EngineError
-from engines.zoo.catalogue import ASSETS, CatalogueEntry
+from engines.files import ASSETS
+from engines.zoo.catalogue import CatalogueEntry
 
 __all__ = [
     "cache_folder",

@@ -15,9 +15,10 @@ from engines.clip.encoder import ClipEncoder, load_checkpoint
 from engines.errors import EngineError
 from engines.faces.e4e import Encoder, load_encoder
 from engines.faces.identity import IdentityNetwork, load_identity
+from engines.files import ASSETS
 from engines.style.features import StyleEncoder
 from engines.stylegan2 import Generator, load_generator
-from engines.zoo.catalogue import ASSETS, CatalogueEntry, Family, find
+from engines.zoo.catalogue import CatalogueEntry, Family, find
 from engines.zoo.fetching import download_open_clip, file_sha256, folder_of, modified, release_file, weights_of
 
 if TYPE_CHECKING:  # these import diffusers, which takes seconds

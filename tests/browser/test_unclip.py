@@ -57,12 +57,12 @@ def house(tmp_path) -> str:
     return str(tmp_path / "house.png")
 
 
-@pytest.mark.parametrize("task", NEEDS)
-def test_a_task_shows_what_it_needs(page, task):
-    open_tab(page, task)
-    for setting in set().union(*NEEDS.values()):
-        found = expect(control(page, setting))
-        found.to_be_visible() if setting in NEEDS[task] else found.to_be_hidden()
+def test_a_task_shows_what_it_needs(page):
+    for task in NEEDS:
+        open_tab(page, task)
+        for setting in set().union(*NEEDS.values()):
+            found = expect(control(page, setting), f"{setting} for {task}")
+            found.to_be_visible() if setting in NEEDS[task] else found.to_be_hidden()
 
 
 def test_a_picture_is_changed_by_words_and_follows_the_slider(page, house, newest):
@@ -88,18 +88,16 @@ def test_the_mixture_and_the_enlargement_obey(page, newest):
     assert (now.prompt_weight, now.upsample) == (-0.5, False)
 
 
-@pytest.mark.parametrize(
-    ("task", "sentence"),
-    [
-        ("generate", "Setting 'Prompt' is empty; write what the picture shall show."),
-        ("variations", "Setting 'Picture' is empty; choose the picture to work with."),
-        ("interpolate", "Setting 'Picture' is empty; choose a picture or write a prompt to begin with."),
-    ],
-)
-def test_what_is_missing_is_named(page, task, sentence):
-    open_tab(page, task)
-    control(page, "draw").click()
-    expect(control(page, "canvas").locator(".notice")).to_have_text(sentence)
+def test_what_is_missing_is_named(page):
+    sentences = {
+        "generate": "Setting 'Prompt' is empty; write what the picture shall show.",
+        "variations": "Setting 'Picture' is empty; choose the picture to work with.",
+        "interpolate": "Setting 'Picture' is empty; choose a picture or write a prompt to begin with.",
+    }
+    for task, sentence in sentences.items():
+        open_tab(page, task)
+        control(page, "draw").click()
+        expect(control(page, "canvas").locator(".notice")).to_have_text(sentence)
 
 
 def test_a_preset_leaves_the_task(page):

@@ -1,8 +1,13 @@
-"""The command line as outside checks call it: a subprocess, its exit code, one line, and the files."""
+"""The command line as outside checks call it: its exit code, one line, and the files.
+
+The first drawing is made by a process of its own; the others are made in this one, which has its models by then.
+"""
 
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +15,7 @@ import pytest
 from PIL import Image
 
 from engines import ENGINES
+from engines.__main__ import main
 from engines.export import read_embedded
 from engines.vector import load_svg
 
@@ -18,22 +24,32 @@ SMALL = ["--set", "num_strokes=8", "--set", "num_augmentations=2", "--set", "wid
 
 
 def engines(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "engines", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=200
-    )
+    """What `python -m engines …` does, in this process."""
+    arguments = list(map(str, arguments))
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        try:
+            code = main(arguments)
+        except SystemExit as end:
+            code = end.code
+    return subprocess.CompletedProcess(arguments, code or 0, out.getvalue(), err.getvalue())
+
+
+def process(*arguments) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "engines", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     arguments = ["--prompt", "a red apple", "--steps", 5, "--seed", 3, "--out", folder / "a", "--timelapse", *SMALL]
-    result = engines("clipdraw", *arguments)
+    result = process("clipdraw", *arguments)
     assert result.returncode == 0, result.stderr
     return folder
 
 
 def test_list_names_every_method_with_a_sentence():
-    lines = engines("list").stdout.splitlines()
+    lines = process("list").stdout.splitlines()
     assert any(line.startswith("clipdraw ") and line.endswith(".") for line in lines)
 
 
@@ -79,6 +95,13 @@ def test_same_seed_same_pixels_and_resume_goes_on(drawn):
     first, second = (np.asarray(Image.open(drawn / name / "final.png")) for name in ("a", "again"))
     assert np.array_equal(first, second)
     assert json.loads((drawn / "resumed" / "run.json").read_text())["steps"][0]["step"] == 3
+
+
+def test_a_process_ends_with_the_exit_code():
+    result = process("sculpt", "--prompt", "x")
+    assert result.returncode == 2
+    assert "sculpt" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

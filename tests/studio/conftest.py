@@ -37,6 +37,8 @@ def open_studio(outputs: Path) -> Iterator[Callable[..., Studio]]:
     studios = []
 
     def make(**options) -> Studio:
+        for earlier in studios:
+            earlier.shutdown()
         studios.append(Studio(outputs, engines=FAKE_ENGINES, open_models=FakeModels, **options))
         return studios[-1]
 

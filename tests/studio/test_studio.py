@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from engines.base import EngineError
-from studio import RunState
-from studio import run as run_module
+from studio import RunState, run_loop
 from studio import studio as studio_module
+from studio.outputs_lock import LOCK_NAME
 from tests.fake_engine import FakeEngine
 
 ROOT = Path(__file__).parents[2]
@@ -395,7 +395,7 @@ def test_delete_removes_the_folder_and_nothing_else(studio, finish):
     with pytest.raises(EngineError, match="no such run"):
         studio.get(drop.id)
     studio.delete(keep.id)
-    assert list(studio.outputs.iterdir()) == []
+    assert [path.name for path in studio.outputs.iterdir()] == [LOCK_NAME]
 
 
 def test_delete_stops_a_running_run_first(studio, until, finish):
@@ -425,10 +425,10 @@ def test_run_cut_off_between_record_and_checkpoint(studio, open_studio, finish, 
 
 
 def test_damaged_checkpoint_is_passed_over(studio, open_studio, until, finish, monkeypatch):
-    monkeypatch.setattr(run_module, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(run_module, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(run_loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(run_loop, "CHECKPOINT_SHARE", 1e9)
     run = finish(studio.start("fake", {"num_steps": 30, "step_seconds": 0.002}))
-    newest = run.log.checkpoints.newest()
+    newest = run.history.checkpoints.newest()
     newest.write_bytes(newest.read_bytes()[:50])
     again = open_studio().get(run.id)
     again.rewind(29)

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from engines.files import ASSETS
 from engines.style import StyleEncoder
-from engines.zoo.catalogue import ASSETS
 from evaluation.weights import load_weights
 from training import style_features
 from training.style_features import EVERY, UNSTYLED, Classifier, Trainer, style_matching, vary

@@ -15,7 +15,7 @@ import torch
 from engines.base import EngineError, Frame, LiveSettings
 from engines.dreamstyler.settings import DreamStylerSettings
 from engines.dreamstyler.styles import Style, save_style
-from engines.styleclip.directions_engine import StyleCLIPDirectionsSettings
+from engines.styleclip.directions.settings import StyleCLIPDirectionsSettings
 from engines.styleclipdraw import StyleCLIPDrawSettings
 from engines.unclip.settings import UnCLIPSettings
 from studio import Studio

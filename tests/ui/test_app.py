@@ -2,7 +2,7 @@
 
 import pytest
 
-import app
+from atelier import app
 
 
 def test_the_page_stays_on_this_machine_unless_told_otherwise():

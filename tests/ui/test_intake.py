@@ -68,6 +68,9 @@ def test_drawings_are_svg_of_bounded_size(tmp_path, monkeypatch):
     good.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     bad.write_text("hello")
     assert intake.drawing(good) == good
+    wide = tmp_path / "wide.svg"
+    wide.write_text("<?xml version='1.0' encoding='utf-16'?><svg xmlns='http://www.w3.org/2000/svg'/>", "utf-16")
+    assert intake.drawing(wide) == wide
     with pytest.raises(EngineError, match="use an SVG file"):
         intake.drawing(bad)
     monkeypatch.setattr(intake, "_MAX_SVG_BYTES", 10)

@@ -54,7 +54,7 @@ def test_a_program_chooses_a_swatch(client):
     [
         ({"init_image": "/etc/passwd"}, "takes a file and cannot be set here"),
         ({"nonsense": 1}, "There is no setting 'nonsense'"),
-        ({"strokes": 10**9}, "should be less than or equal to 64"),
+        ({"strokes": 10**9}, "has to be at most 64"),
         ({"fail_at": 2}, "The strokes fell off the paper"),
     ],
 )

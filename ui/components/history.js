@@ -12,6 +12,8 @@ async function refresh() {
   if (!answer) return; // the server cannot be reached just now
   part("none").hidden = answer.entries.length > 0;
   part("cards").replaceChildren(...answer.entries.map(card));
+  part("unreadable").textContent = answer.unreadable;
+  part("unreadable").hidden = !answer.unreadable;
   element.querySelector('[data-act="more"]').hidden = !answer.more;
 }
 
@@ -27,7 +29,8 @@ function card(entry) {
   text.append(make("strong", "", entry.title), make("span", "card-facts", entry.facts), make("span", "card-facts", when(entry)));
   const row = make("div", "card-actions", "");
   if (entry.resumable) row.append(action("resume", entry));
-  row.append(action("restore", entry), action("delete", entry));
+  if (!entry.damaged) row.append(action("restore", entry));
+  row.append(action("delete", entry));
   node.append(open, text, row);
   return node;
 }

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 from gradio.components.base import server
-from PIL import Image, ImageOps
 
 from engines.engine import Engine
 from engines.errors import EngineError
+from engines.saved_files import read_picture
 from studio import HistoryEntry, RunState
 from ui.components.preview import jpeg, jpeg_url
 from ui.context import Context
@@ -58,7 +57,11 @@ class History(gr.HTML):
         mine = set(map(str, mine)) if isinstance(mine, list) else set()
         own = [entry for entry in self._context.studio.history() if entry.method == self._method]
         visible = [entry for entry in own if not self._context.shared or entry.id in mine]
-        return {"entries": [self._card(entry, language) for entry in visible[:count]], "more": len(visible) > count}
+        return {
+            "entries": [self._card(entry, language) for entry in visible[:count]],
+            "more": len(visible) > count,
+            "unreadable": "" if self._context.shared else self._unreadable(language),
+        }
 
     @server
     def remove(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -70,15 +73,21 @@ class History(gr.HTML):
 
     # ------------------------------------------------------------------ cards
 
+    def _unreadable(self, language: str) -> str:
+        """How many folders cannot be shown, one sentence; empty when there is none."""
+        count = self._context.studio.unreadable()
+        return self._context.text.say("history.unreadable", language, count=count) if count else ""
+
     def _card(self, entry: HistoryEntry, language: str) -> dict[str, Any]:
         say = self._context.text.say
-        state = say(f"history.state.{RunState(entry.state).value}", language)
+        facts = f"{say(f'history.state.{entry.state.value}', language)} · {entry.step} / {entry.steps}"
         return {
             "run": entry.id,
             "title": entry.title or say("history.untitled", language),
-            "facts": f"{state} · {entry.step} / {entry.steps}",
+            "facts": self._context.text.sentence(entry.problem, language) if entry.problem else facts,
             "created": entry.created.isoformat(),
-            "resumable": RunState(entry.state) in (RunState.STOPPED, RunState.PAUSED, RunState.FAILED),
+            "damaged": bool(entry.problem),
+            "resumable": not entry.problem and entry.state in (RunState.STOPPED, RunState.PAUSED, RunState.FAILED),
             "thumbnail": _thumbnail(entry.thumbnail),
         }
 
@@ -96,6 +105,8 @@ def _thumbnail(path: Path | None) -> str:
 
 @lru_cache(maxsize=_MOST)
 def _small(path: Path, changed: float) -> str:
-    """The picture at `path` as a small data URL; `changed` makes a rewritten file another one."""
-    with Image.open(path) as image:
-        return jpeg_url(jpeg(np.asarray(ImageOps.contain(image.convert("RGB"), (_THUMBNAIL, _THUMBNAIL)))))
+    """The picture at `path` as a small data URL, "" for a damaged one; `changed` makes a rewritten file another one."""
+    try:
+        return jpeg_url(jpeg(read_picture(path, _THUMBNAIL)))
+    except EngineError:
+        return ""

@@ -109,7 +109,7 @@ def _edit_tab(
 
 def _accepted(edits: str, neutral: str, prompt: str, alpha: float, auto_beta: bool, beta: float) -> tuple[str, float]:
     """The present edit joins the accepted ones, and its strength is free for the next."""
-    from engines.styleclip.directions_engine import Edit, format_edit, parse_edits
+    from engines.styleclip.directions.edits import Edit, format_edit, parse_edits
 
     if not prompt.strip() or not alpha:
         return edits, alpha

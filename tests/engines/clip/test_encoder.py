@@ -60,7 +60,7 @@ def test_used_models_are_recorded_with_their_hash():
 
 
 def test_the_catalogue_tells_the_true_size_of_embedded_files():
-    from engines.zoo.catalogue import ASSETS
+    from engines.files import ASSETS
 
     for entry in CATALOGUE:
         if entry.family == "pocket":

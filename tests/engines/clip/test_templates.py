@@ -1,11 +1,8 @@
-import numpy as np
-
 from engines.clip.templates import TEMPLATES, fill_templates, sentences
 
 
 def test_the_released_list(references):
-    with np.load(references / "nada_losses.npz") as file:
-        assert list(TEMPLATES) == file["templates"].tolist()
+    assert list(TEMPLATES) == references.arrays("nada_losses")["templates"].tolist()
 
 
 def test_filling_takes_any_text():

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
@@ -16,10 +15,8 @@ TYPES = ("epsilon", "v_prediction", "sample")
 
 @pytest.fixture(scope="module")
 def array(references):
-    """`array(key)` of ../shared/references/unclip.npz as a tensor."""
-    with np.load(references / "unclip.npz") as file:
-        stored = dict(file)
-    return lambda key: torch.from_numpy(np.asarray(stored[key]))
+    """`array(key)`: that reference array as a tensor."""
+    return references.tensors("unclip")
 
 
 def karlo(prediction_type: str, clip: float) -> Diffusion:

@@ -16,9 +16,7 @@ from tests.engines.diffusion.twins import WIDTH, controlnet_twin, pocket_twin, s
 @pytest.fixture(scope="session")
 def array(references):
     """`array(key)`: that reference array as a tensor."""
-    with np.load(references / "dreamstyler.npz") as file:
-        stored = dict(file)
-    return lambda key: torch.from_numpy(np.asarray(stored[key]))
+    return references.tensors("dreamstyler")
 
 
 @pytest.fixture(scope="session")

@@ -70,14 +70,6 @@ def test_with_a_style_every_step_has_its_stage(models, model, new_style, paintin
     assert np.abs(last.image.astype(int) - expected).max() <= 1
 
 
-def test_frames_tell_how_far_it_is(models, painting_settings):
-    frames = frames_of(models, painting_settings())
-    assert [(frame.step, frame.steps) for frame in frames] == [(number, 4) for number in range(5)]
-    assert [frame.is_resting for frame in frames] == [False] * 4 + [True]
-    assert frames[0].image.shape == (16, 16, 3)
-    assert not same(frames[1], frames[4])
-
-
 CHANGES = {
     "seed": 5, "num_steps": 5, "prompt": "A house in the style of {}", "negative_prompt": "a cat",
     "guidance_scale": 9.0, "style_scale": 3.0, "context_scale": 3.0, "style_amount": 0.3,

@@ -40,8 +40,3 @@ def test_captions_may_be_bare():
 def test_shares_begin_with_the_structure():
     settings = DreamStylerSettings.parse({"painting_1": "a.png", "mix": "0, 0.5, 1"})
     assert [settings.share_at(timestep, 1000) for timestep in (999, 667, 666, 334, 333, 0)] == [0, 0, 0.5, 0.5, 1, 1]
-
-
-def test_presets_are_settings():
-    for changes in DreamStylerSettings.PRESETS.values():
-        DreamStylerSettings.parse({"painting_1": "a.png", **changes})

@@ -33,8 +33,8 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("case", range(3))
-def test_references(arrays, case):
-    reference = {key.removesuffix(f"_{case}"): value for key, value in arrays("face_align").items()}
+def test_references(references, case):
+    reference = {key.removesuffix(f"_{case}"): value for key, value in references.arrays("face_align").items()}
     quad = quad_from_landmarks(reference["landmarks"])
     np.testing.assert_allclose(quad, reference["quad"], rtol=0, atol=1e-6)
     assert quad_side(quad) == pytest.approx(reference["qsize"], abs=1e-6)
@@ -46,10 +46,11 @@ def test_references(arrays, case):
 
 
 @pytest.mark.parametrize("case", range(3))
-def test_clicks_on_the_references(arrays, case):
-    landmarks = arrays("face_align")[f"landmarks_{case}"]
+def test_clicks_on_the_references(references, case):
+    arrays = references.arrays("face_align")
+    landmarks = arrays[f"landmarks_{case}"]
     clicks = [landmarks[36:42].mean(0), landmarks[42:48].mean(0), landmarks[30], landmarks[48], landmarks[54]]
-    np.testing.assert_allclose(quad_from_clicks(clicks), arrays("face_align")[f"quad_{case}"], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(quad_from_clicks(clicks), arrays[f"quad_{case}"], rtol=0, atol=1e-6)
 
 
 # ---------------------------------------------------------------------------------------------- the square

@@ -100,7 +100,7 @@ def test_pictures_become_numbers_between_minus_one_and_one(refused):
 
 
 def key_list(references) -> dict[str, tuple[int, ...]]:
-    shapes = json.loads((references / "e4e_encoder_keys.json").read_text())
+    shapes = json.loads(references.path("e4e_encoder_keys.json").read_text())
     return {name: tuple(shape) for name, shape in shapes.items()}
 
 

@@ -30,14 +30,14 @@ def pictures(count: int = 2, side: int = 256, seed: int = 0) -> torch.Tensor:
 # ---------------------------------------------------------------------------------------------- references
 
 
-def test_crop_against_the_reference(arrays):
-    reference = arrays("styleclip_optim")
+def test_crop_against_the_reference(references):
+    reference = references.arrays("styleclip_optim")
     found = face_crop(torch.from_numpy(reference["clip_in"]))
     torch.testing.assert_close(found, torch.from_numpy(reference["id_out"]), rtol=0, atol=1e-5)
 
 
-def test_loss_against_the_reference(arrays):
-    reference = arrays("styleclip_optim")
+def test_loss_against_the_reference(references):
+    reference = references.arrays("styleclip_optim")
     features, others = (torch.from_numpy(reference[name]) for name in ("id_feat_a", "id_feat_b"))
     assert identity_loss(features, others).item() == pytest.approx(reference["id_loss"].item(), abs=1e-5)
 
@@ -117,7 +117,7 @@ def test_gradients_flow_to_the_picture(network):
 
 
 def key_list(references) -> dict[str, tuple[int, ...]]:
-    shapes = json.loads((references / "arcface_ir_se50_keys.json").read_text())
+    shapes = json.loads(references.path("arcface_ir_se50_keys.json").read_text())
     return {name: tuple(shape) for name, shape in shapes.items()}
 
 

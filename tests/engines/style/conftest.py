@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,9 +9,7 @@ from engines.style import StyleEncoder
 @pytest.fixture(scope="session")
 def arrays(references):
     """`array(name)` of the released code, as a tensor."""
-    with np.load(references / "styleclipdraw_losses.npz") as file:
-        stored = dict(file)
-    return lambda name: torch.from_numpy(np.asarray(stored[name]))
+    return references.tensors("styleclipdraw_losses")
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,8 @@ BETAS = [0.0, 0.1, 0.15, 0.2, 0.3]
 
 
 @pytest.fixture(scope="module")
-def array(reference):
-    return reference("styleclip_global")
+def array(references):
+    return references.tensors("styleclip_global")
 
 
 @pytest.fixture(scope="module")

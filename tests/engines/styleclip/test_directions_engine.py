@@ -10,13 +10,9 @@ import pytest
 import torch
 
 from engines.base import EngineError, LiveSettings
-from engines.styleclip.directions_engine import (
-    Edit,
-    StyleCLIPDirections,
-    StyleCLIPDirectionsSettings,
-    format_edit,
-    parse_edits,
-)
+from engines.styleclip.directions.edits import Edit, format_edit, parse_edits
+from engines.styleclip.directions.engine import StyleCLIPDirections
+from engines.styleclip.directions.settings import StyleCLIPDirectionsSettings
 from engines.styleclip.relevance import RelevanceTable, style_statistics
 from engines.stylegan2 import Generator, GeneratorConfig
 from tests.engines.styleclip.test_relevance import LinearEncoder

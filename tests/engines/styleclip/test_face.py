@@ -30,10 +30,10 @@ class Still(FaceEngine):
     name, title, summary, Settings = "still", "Still", "A face.", FaceSettings
 
     def run(self, settings, live=None):
-        yield from self._find_face(settings, steps=0)
+        yield from self.find_face(settings, steps=0)
         with torch.no_grad():
             pixels = to_pixels(self._generator.synthesis(self._start))
-        yield Frame(self._step, self._step, lambda: pixels)
+        yield Frame(self.step, self.step, lambda: pixels)
 
 
 @pytest.fixture

@@ -27,13 +27,13 @@ CONVOLUTIONS = {0: 6, 2: 6, 3: 5, 5: 5, 6: 4}
 
 
 @pytest.fixture(scope="module")
-def array(reference):
-    return reference("styleclip_mapper")
+def array(references):
+    return references.tensors("styleclip_mapper")
 
 
 @pytest.fixture(scope="module")
 def levels_mapper(references):
-    return load_mapper(references / "styleclip_mapper.pt")
+    return load_mapper(references.path("styleclip_mapper.pt"))
 
 
 def styles(count: int = 3, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:

@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from engines.base import EngineError
 from engines.clip.losses import clip_distance, clip_input, reference_clip_input
 from engines.faces import identity_loss
-from engines.styleclip.optimization import l2_loss
+from engines.styleclip.optimize.losses import l2_loss
 from engines.stylegan2.schedule import learning_rate
 
 
 @pytest.fixture(scope="module")
-def array(reference):
-    return reference("styleclip_optim")
+def array(references):
+    return references.tensors("styleclip_optim")
 
 
 # ---------------------------------------------------------------------------------------------- the released code

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from engines.styleclip.ranger import Ranger, centralized, rectification_factor
+from engines.styleclip.mapper.ranger import Ranger, centralized, present_names
 
 
 @pytest.fixture(scope="module")
-def array(reference):
-    return reference("styleclip_optim")
+def array(references):
+    return references.tensors("styleclip_optim")
 
 
 def follow(array, optimizer, parameters, first: int, last: int):
@@ -44,12 +44,12 @@ def test_centralized_gradients():
     assert centralized(torch.tensor([1.0, 3.0])).tolist() == [1, 3]
 
 
-def test_rectification():
-    """None while the average is short, and on the way to one."""
-    factors = [rectification_factor(step, 0.999) for step in range(1, 10_000)]
-    assert factors[:5] == [None] * 5
-    assert all(first < second for first, second in zip(factors[5:], factors[6:], strict=False))
-    assert factors[-1] == pytest.approx(1, abs=1e-3)
+def test_a_state_of_an_earlier_version_is_read():
+    saved = {"step": 3, "mean": torch.ones(2), "mean_square": torch.zeros(2), "slow": torch.ones(2)}
+    read = present_names(saved)
+    assert set(read) == {"step", "exp_avg", "exp_avg_sq", "slow"}
+    assert read["step"] == torch.tensor(3.0)
+    assert present_names(read).keys() == read.keys()
 
 
 def test_it_minimizes_what_a_closure_measures():

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 
@@ -29,9 +28,7 @@ def reference(references):
     """`reference(name)` → the generator of that reference file, and `array(key)` with its arrays as tensors."""
 
     def load(name: str):
-        path = next(path for path in sorted(references.glob(f"{name}.*")) if path.suffix in (".pkl", ".pt"))
-        with np.load(references / f"{name}.npz") as file:
-            stored = dict(file)
-        return load_generator(path), lambda key: torch.from_numpy(np.asarray(stored[key]))
+        path = references.path(f"{name}.{'pt' if name.startswith('rosinality') else 'pkl'}")
+        return load_generator(path), references.tensors(name)
 
     return load

@@ -228,7 +228,7 @@ def test_missing_and_superfluous_noise(tmp_path, tensors):
 
 def marked(references, name: str) -> dict[str, torch.Tensor]:
     """Each tensor of a key list, filled with a number of its own; one number in the file."""
-    shapes = json.loads((references / name).read_text())
+    shapes = json.loads(references.path(name).read_text())
     return {key: torch.tensor(1 + k / 256).expand(shape) for k, (key, shape) in enumerate(shapes.items())}
 
 
@@ -359,13 +359,13 @@ def test_other_files(tmp_path, content):
     "name", ["stylegan2_ada_tiny_map2.pkl", "stylegan2_tf_tiny.pkl", "rosinality_tiny.pt", "own", "old"]
 )
 def test_truncated_files(references, reference, tmp_path, name, part):
-    whole = references / name
+    whole = references.path(name)
     if name == "own":
         whole = tmp_path / "whole.safetensors"
         save_generator(reference("stylegan2_tf_tiny")[0], whole)
     if name == "old":
         whole = tmp_path / "whole.pt"
-        torch.save(torch.load(references / "rosinality_tiny.pt"), whole, _use_new_zipfile_serialization=False)
+        torch.save(torch.load(references.path("rosinality_tiny.pt")), whole, _use_new_zipfile_serialization=False)
     content = whole.read_bytes()
     (tmp_path / "half.file").write_bytes(content[: int(part * len(content))])
     refused(tmp_path / "half.file", "'half.file' is damaged or not a StyleGAN2 generator")
@@ -373,7 +373,7 @@ def test_truncated_files(references, reference, tmp_path, name, part):
 
 def test_damaged_bytes_never_do_more_than_fail(references, tmp_path):
     """Files with a changed byte where there are opcodes rather than numbers."""
-    content = bytearray((references / "stylegan2_ada_tiny_map2.pkl").read_bytes())
+    content = bytearray(references.path("stylegan2_ada_tiny_map2.pkl").read_bytes())
     generator = np.random.default_rng(0)
     failed = 0
     for position in generator.integers(0, 5000, 60):

@@ -2,7 +2,6 @@
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,17 +12,13 @@ from engines.stylegan2 import Generator, GeneratorConfig
 @pytest.fixture(scope="session")
 def array(references):
     """`array(key)`: that reference array as a tensor."""
-    with np.load(references / "nada_losses.npz") as file:
-        stored = dict(file)
-    return lambda key: torch.from_numpy(np.asarray(stored[key]))
+    return references.tensors("nada_losses")
 
 
 @pytest.fixture(scope="session")
 def texts(references):
     """`texts(key)`: that reference array as strings."""
-    with np.load(references / "nada_losses.npz") as file:
-        stored = {key: file[key] for key in ("templates", "part_templates", "source_class", "target_class")}
-    return lambda key: stored[key].tolist()
+    return lambda key: references.arrays("nada_losses")[key].tolist()
 
 
 class StubClip:

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from engines.base import EngineError
+from engines.clip.losses import clip_input
 from engines.clip.templates import fill_templates
 from engines.style import StyleEncoder
 from engines.style.features import vgg_features
@@ -13,7 +14,9 @@ from engines.stylegan_nada import training as module
 from engines.stylegan_nada.delta import differences, render
 from engines.stylegan_nada.losses import directional_loss, text_direction
 from engines.stylegan_nada.settings import StyleGANNadaSettings
-from engines.stylegan_nada.training import BETAS, Aim, NadaTraining, mixed_codes, with_views
+from engines.stylegan_nada.targets import DomainTarget
+from engines.stylegan_nada.training import BETAS, NadaTraining
+from engines.stylegan_nada.views import mixed_codes, with_views
 
 SMALL = {"prompt": "pencil sketch", "batch_size": 3, "lr": 0.01}
 
@@ -71,13 +74,13 @@ def test_the_loss_is_of_pairs_with_one_code(generator, clip):
     """As two whole generators would have it, for the same codes."""
     training = trained(generator, clip, 2)
     rows = torch.tensor([5, 9, 47])
-    training._aim(small())
+    training._update_targets(small())
     codes = training._codes[rows]
     terms = training._terms(rows, small())
     views = training._views[rows]
-    one = clip.encode_image(module.clip_input(with_views(generator.synthesis(codes), views), 8))
+    one = clip.encode_image(clip_input(with_views(generator.synthesis(codes), views), 8))
     adapted = render(training._synthesis, codes, training.change)
-    other = clip.encode_image(module.clip_input(with_views(adapted, views), 8))
+    other = clip.encode_image(clip_input(with_views(adapted, views), 8))
     direction = text_direction(*(clip.encode_texts(fill_templates(text)) for text in ("pencil sketch", "photo")))
     torch.testing.assert_close(terms["directional"], directional_loss(one, other, direction))
 
@@ -141,7 +144,7 @@ def test_selection_is_of_the_rows_with_the_largest_gradient(generator, clip, mon
     trained(generator, clip, 1, selection="exact", selection_batch=5)
     w = seen["before"].clone().requires_grad_()
     text = clip.encode_text("pencil sketch")
-    embeddings = clip.encode_image(module.clip_input(generator.synthesis(w), 8))
+    embeddings = clip.encode_image(clip_input(generator.synthesis(w), 8))
     (1 - embeddings @ text.T).mean().backward()
     assert len(w) == 5
     torch.testing.assert_close(seen["after"], (w - 0.01 * w.grad).detach())
@@ -183,16 +186,16 @@ def test_views_are_crops():
 
 def test_korean_texts_stand_for_themselves(clip):
     sources = torch.randn(16, 12)
-    aim = Aim(clip, "photo", "연필 스케치", True, [], sources)
+    aim = DomainTarget(clip, "photo", "연필 스케치", True, [], sources)
     expected = clip.encode_text("연필 스케치") - clip.encode_text("photo")
     torch.testing.assert_close(aim.direction, expected[0] / expected.norm())
 
 
 def test_templates_bring_the_article(clip):
     sources = torch.randn(16, 12)
-    one, other = (Aim(clip, "photo", text, True, [], sources).direction for text in ("zombie", "a zombie"))
+    one, other = (DomainTarget(clip, "photo", text, True, [], sources).direction for text in ("zombie", "a zombie"))
     assert torch.equal(one, other)
-    plain = Aim(clip, "photo", "zombie", False, [], sources)
+    plain = DomainTarget(clip, "photo", "zombie", False, [], sources)
     expected = clip.encode_text("zombie") - clip.encode_text("photo")
     torch.testing.assert_close(plain.direction, expected[0] / expected.norm())
 
@@ -205,10 +208,10 @@ def test_style_pictures_replace_the_texts(generator, clip, tmp_path):
     only_clip = {"texture_lambda": 0.0}
     wide = trained(generator, clip, 1, **only_clip, prompt="", style_1=str(tmp_path / "wide.png"))
     middle = trained(generator, clip, 1, **only_clip, prompt="other", style_2=str(tmp_path / "middle.png"))
-    assert torch.equal(wide._aims[0].direction, middle._aims[0].direction)
+    assert torch.equal(wide.targets[0].direction, middle.targets[0].direction)
     target = clip.encode_picture(picture[:, 5:25])[0]
     expected = target - wide._sources[0][:16, 0].mean(0)
-    torch.testing.assert_close(wide._aims[0].direction, expected / expected.norm())
+    torch.testing.assert_close(wide.targets[0].direction, expected / expected.norm())
 
 
 def test_texts_that_mean_the_same(generator, clip):

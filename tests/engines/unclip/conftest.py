@@ -1,6 +1,5 @@
 import json
 
-import numpy as np
 import pytest
 import torch
 
@@ -21,10 +20,8 @@ EMBED, TOKENS = 12, 6
 
 @pytest.fixture(scope="session")
 def array(references):
-    """`array(key)` of ../shared/references/unclip.npz as a tensor."""
-    with np.load(references / "unclip.npz") as file:
-        stored = dict(file)
-    return lambda key: torch.from_numpy(np.asarray(stored[key]))
+    """`array(key)`: that reference array as a tensor."""
+    return references.tensors("unclip")
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
-"""The reference scenes of ../shared/references/diffvg_scenes.npz, and random scenes."""
+"""The reference scenes of diffvg, and random scenes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from engines.vector import Paint, Scene
 
-REFERENCES = Path(__file__).parents[3] / "../shared/references/diffvg_scenes.npz"
 SCENES = (
     "clipdraw256_224",
     "clipdraw16_224",
@@ -59,10 +57,8 @@ class Reference:
         return torch.tensor(self.arrays[name] / 65535, dtype=torch.float32).permute(2, 0, 1)
 
 
-@cache
-def load_reference(name: str) -> Reference:
-    with np.load(REFERENCES) as file:
-        arrays = {key.removeprefix(name + "/"): file[key] for key in file.files if key.startswith(name + "/")}
+def reference_scene(stored: dict[str, np.ndarray], name: str) -> Reference:
+    arrays = {key.removeprefix(name + "/"): stored[key] for key in stored if key.startswith(name + "/")}
     point_ptr, segment_ptr = arrays["point_ptr"], arrays["seg_ptr"]
     paths = range(len(arrays["widths"]))
     scene = Scene.from_paths(
@@ -75,8 +71,14 @@ def load_reference(name: str) -> Reference:
     return Reference(scene, arrays)
 
 
+@pytest.fixture(scope="session")
+def load_reference(references):
+    """`load_reference(name)`: that reference scene."""
+    return cache(lambda name: reference_scene(references.arrays("diffvg_scenes"), name))
+
+
 @pytest.fixture(params=SCENES)
-def reference(request) -> Reference:
+def reference(request, load_reference) -> Reference:
     return load_reference(request.param)
 
 

@@ -13,6 +13,7 @@ from engines.vector.rasterizer.native.constants import (
     AY,
     BAND,
     BIG,
+    BORDER,
     DT,
     EX,
     EY,
@@ -78,20 +79,26 @@ def prepare(points, widths, pictures, size, num_bands, topology):
     for d in range(num_segments):
         n = topology.paths[d]
         filled = topology.paints[n] != 0
-        reach = -HALF if filled else radii[n] + PIXEL_RADIUS + STROKE_TOLERANCE
+        reach = ZERO if filled else radii[n] + PIXEL_RADIUS + STROKE_TOLERANCE
         follows = d > 0 and topology.index[d, 0] == topology.index[d - 1, 3] and topology.paths[d - 1] == n
         step = ONE / f32(counts[d])
         bx, by = curves[d, 0], curves[d, 4]
         for j in range(counts[d]):
             ax, ay = bx, by
-            bx, by = point_at(curves, d, f32(j + 1) * step)
+            if j + 1 < counts[d]:
+                bx, by = point_at(curves, d, f32(j + 1) * step)
+            else:  # exactly where the next segment starts, so that outlines close
+                bx, by = _limited(points, topology.index[d, 3])
             _set_chord(chords, k, ax, ay, bx - ax, by - ay, f32(j) * step, step, reach)
             chord_segments[k] = d
             joined[k] = follows or j > 0
-            x0, x1 = _cells(min(ax, bx), max(ax, bx), reach, size[2])
-            y0, y1 = _cells(min(ay, by), max(ay, by), reach, size[1])
             if filled:  # an outline left of the canvas winds around its pixels, one to the right bounds them
+                x0, x1 = _cells_met(min(ax, bx), max(ax, bx), size[2])
+                y0, y1 = _cells_met(min(ay, by), max(ay, by), size[1])
                 boxes[n, 0], boxes[n, 1] = min(boxes[n, 0], x0), max(boxes[n, 1], x1)
+            else:
+                x0, x1 = _cells_within(min(ax, bx), max(ax, bx), reach, size[2])
+                y0, y1 = _cells_within(min(ay, by), max(ay, by), reach, size[1])
             if x0 >= x1 and not (filled and x1 == 0):
                 y0, y1 = 0, 0
             chord_rows[k, 0], chord_rows[k, 1] = y0, y1
@@ -99,7 +106,7 @@ def prepare(points, widths, pictures, size, num_bands, topology):
                 boxes[n, 0], boxes[n, 1] = min(boxes[n, 0], x0), max(boxes[n, 1], x1)
                 boxes[n, 2], boxes[n, 3] = min(boxes[n, 2], y0), max(boxes[n, 3], y1)
                 length = np.sqrt((bx - ax) * (bx - ax) + (by - ay) * (by - ay)) + (ZERO if joined[k] else TWO * reach)
-                area += min(length * TWO * max(reach, ZERO), f32(x1 - x0) * f32(y1 - y0))
+                area += min(length * TWO * reach, f32(x1 - x0) * f32(y1 - y0))
             k += 1
         path_chords[n + 1] = k
     for n in range(num_paths):
@@ -120,14 +127,21 @@ def prepare(points, widths, pictures, size, num_bands, topology):
 
 
 @jit
+def _limited(points, p):
+    """Point p, its coordinates clamped to ±FAR."""
+    return min(max(points[p, 0], -FAR), FAR), min(max(points[p, 1], -FAR), FAR)
+
+
+@jit
 def _set_polynomial(points, index, inner, curves, d):
-    """A segment's coefficients, as of a cubic."""
+    """Coefficients of a segment, raised to a cubic."""
+    x0, y0 = _limited(points, index[d, 0])
+    x1, y1 = _limited(points, index[d, 1])
+    x2, y2 = _limited(points, index[d, 2])
+    x3, y3 = _limited(points, index[d, 3])
     for axis in range(2):
         c = 4 * axis
-        p0 = min(max(points[index[d, 0], axis], -FAR), FAR)
-        p1 = min(max(points[index[d, 1], axis], -FAR), FAR)
-        p2 = min(max(points[index[d, 2], axis], -FAR), FAR)
-        p3 = min(max(points[index[d, 3], axis], -FAR), FAR)
+        p0, p1, p2, p3 = (x0, x1, x2, x3) if axis == 0 else (y0, y1, y2, y3)
         curves[d, c], curves[d, c + 1], curves[d, c + 2], curves[d, c + 3] = p0, p1 - p0, ZERO, ZERO
         if inner == 1:
             curves[d, c + 1], curves[d, c + 2] = TWO * (p1 - p0), (p0 - p1) + (p2 - p1)
@@ -168,15 +182,24 @@ def _set_chord(chords, k, ax, ay, ex, ey, t0, dt, reach):
 
 
 @jit
-def _cells(low, high, reach, count):
-    """First pixel, and one past the last, whose centre is within reach of [low, high]; for reach -½: that are met."""
+def _cells_within(low, high, reach, count):
+    """First pixel, and one past the last, whose centre is within reach of [low, high]."""
     limit = f32(count)
-    if reach < ZERO:
-        first, last = np.floor(min(max(low, ZERO), limit)), np.ceil(min(max(high, ZERO), limit))
-    else:
-        first = np.ceil(min(max(low - reach - HALF, ZERO), limit))
-        last = np.floor(min(max(high + reach + HALF, ZERO), limit))
+    first = np.ceil(min(max(low - reach - HALF, ZERO), limit))
+    last = np.floor(min(max(high + reach + HALF, ZERO), limit))
     return int(first), int(last)
+
+
+@jit
+def _cells_met(low, high, count):
+    """First pixel, and one past the last, that [low, high] meets; where it ends on a border, both pixels there.
+
+    Both are 0 if the interval is before the canvas, and `count` if it is beyond.
+    """
+    limit = f32(count)
+    first = np.ceil(min(max(low - BORDER, ZERO), limit + ONE)) - ONE
+    last = np.floor(min(max(high + BORDER, -ONE), limit)) + ONE
+    return int(min(max(first, ZERO), limit)), int(min(last, limit))
 
 
 @jit

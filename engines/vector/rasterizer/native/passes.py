@@ -21,7 +21,14 @@ from engines.vector.rasterizer.native.constants import (
     i32,
     u64,
 )  # fmt: skip # isort: skip
-from engines.vector.rasterizer.native.fills import clear_gradient, collect_fill, pull_chord, spread_gradient, walk
+from engines.vector.rasterizer.native.fills import (
+    clear_gradient,
+    collect_fill,
+    pull_chord,
+    spread_gradient,
+    trace_chord,
+    wind,
+)
 from engines.vector.rasterizer.native.strokes import collect_stroke, cover, find_spans, spread
 
 
@@ -42,7 +49,8 @@ def draw(thread, threads, scene, colors, clipdraw, recording, buffers, image, st
         records, pixels, segments = new_buffers(expected)
     capacity, used = len(segments), 0
     stride = width + LANES  # so that whole blocks of lanes may be written
-    distance, nearest, plane = np.full(BAND * stride, BIG), np.empty(BAND * stride, i32), np.zeros(BAND * stride, f32)
+    distance, nearest = np.full(BAND * stride, BIG), np.empty(BAND * stride, i32)
+    planes = np.zeros(BAND * stride, f32), np.zeros(BAND * stride, f32)  # of fills: see `wind`
     spans, touched = np.empty(2 * BAND, f32), np.empty((BAND, 2), i32)
     scratch, starts = np.empty((3, BAND * width), i32), np.empty(len(scene.topology.inner), i32)
     canvas, straight = np.empty((BAND * width + 1, 4), f32), np.empty((BAND * width + 1, 3), f32)  # one pixel to spare
@@ -60,7 +68,7 @@ def draw(thread, threads, scene, colors, clipdraw, recording, buffers, image, st
             for k in range(scene.path_chords[n], scene.path_chords[n + 1]):
                 y0, y1 = max(scene.chord_rows[k, 0], top), min(scene.chord_rows[k, 1], top + rows)
                 if y0 < y1 and paint:
-                    walk(k, scene.chords, y0, y1, top, x0, x1, stride, plane, False)
+                    wind(k, scene.chords, (y0, y1, top), (x0, x1, stride), planes)
                 elif y0 < y1:
                     find_spans(k, scene.chords, scene.joined, top, f32(x0), f32(x1), spans)
                     spread(k, scene.chords, y0, y1, top, stride, spans, distance, nearest, touched)
@@ -75,7 +83,8 @@ def draw(thread, threads, scene, colors, clipdraw, recording, buffers, image, st
                 segments = _doubled(segments, begin)
                 capacity *= 2
             if paint:
-                edges, solids = collect_fill(begin, paint, x0, x1, rows, stride, plane, scratch, records, pixels)
+                window = x0, x1, stride
+                edges, solids = collect_fill(begin, paint, rows, window, planes, scratch, records, pixels)
             else:
                 edges, solids = collect_stroke(
                     begin,
@@ -139,7 +148,7 @@ def trace_back(
     """
     height, width = scene.size[1], scene.size[2]
     stride = width + LANES
-    plane, q = np.zeros(BAND * stride, f32), np.empty(8 * LANES, f32)
+    slopes, q = (np.zeros(BAND * stride, f32), np.zeros(BAND * stride, f32)), np.empty(8 * LANES, f32)
     g, gs = np.zeros((BAND * width + 1, 4), f32), np.zeros((BAND * width + 1, 3), f32)
     for band in range(thread, scene.size[0] * scene.num_bands, threads):
         top = (band % scene.num_bands) * BAND
@@ -155,14 +164,14 @@ def trace_back(
                 unblend(first, last, solid, colors, n, clipdraw, g, gs, records, pixels, q, grads, own)
             own += 5 - 8 * scene.topology.path_segments[n]
             if scene.topology.paints[n]:
-                spread_gradient(begin, middle, stride, plane, records, pixels)
+                spread_gradient(begin, middle, stride, slopes, records, pixels)
+                window = scene.boxes[n, 0], scene.boxes[n, 1], stride
                 for k in range(scene.path_chords[n], scene.path_chords[n + 1]):
                     y0, y1 = max(scene.chord_rows[k, 0], top), min(scene.chord_rows[k, 1], top + rows)
                     if y0 < y1:
-                        x0, x1 = scene.boxes[n, 0], scene.boxes[n, 1]
-                        by_start, by_end = walk(k, scene.chords, y0, y1, top, x0, x1, stride, plane, True)
+                        by_start, by_end = trace_chord(k, scene.chords, (y0, y1, top), window, slopes)
                         pull_chord(k, scene.chords, by_start, by_end, grads, own + 8 * scene.chord_segments[k])
-                clear_gradient(begin, middle, stride, plane, pixels)
+                clear_gradient(begin, middle, stride, slopes, pixels)
             else:
                 for block in range(begin, middle):
                     at = own + 8 * segments[block]

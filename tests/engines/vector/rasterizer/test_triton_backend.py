@@ -11,7 +11,6 @@ from torch.nn.functional import cosine_similarity
 from engines.base import EngineError
 from engines.vector import Paint, Scene, rasterize
 from engines.vector.rasterizer import choice, triton_backend
-from tests.engines.vector.conftest import load_reference
 
 CONVENTIONS = ("opaque", "clipdraw")
 PARAMETERS = ("points", "widths", "colors")
@@ -35,7 +34,7 @@ def assert_agree(scene, leaf, convention):
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @pytest.mark.parametrize("name", ["single_cubic_64", "mixed8_64"])
-def test_agrees_with_torch_on_reference_scenes(name, leaf, convention):
+def test_agrees_with_torch_on_reference_scenes(name, load_reference, leaf, convention):
     assert_agree(load_reference(name).scene, leaf, convention)
 
 

@@ -1,0 +1,1 @@
+"""The `atelier` program: opens the page, or draws from the command line. See `atelier --help`."""

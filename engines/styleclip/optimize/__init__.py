@@ -1,0 +1,1 @@
+"""Latent optimisation (StyleCLIP, §4)."""

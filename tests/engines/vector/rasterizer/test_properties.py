@@ -1,0 +1,89 @@
+"""The native backend against the torch backend on random fills whose coordinates often lie on borders and centres.
+
+One small path per picture, so that no error hides under another path. `make torture` draws 24,000.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from engines.vector import MOVE, Paint, Scene, rasterize
+
+SIZE, BATCH = 24, 100
+PARAMETERS = ("points", "colors")
+GRIDS = (1, 2, 4, 0)  # coordinates are whole numbers, halves, quarters, or any floats
+PAINTS = (Paint.NONZERO, Paint.EVENODD)
+
+
+def random_path(rng: np.random.Generator) -> tuple[np.ndarray, list[int]]:
+    """Points and segments: open, closed and with several subpaths, with axis-parallel edges and repeated points."""
+    grid = rng.choice(GRIDS)
+    lines_only = rng.random() < 0.5
+    segments = [int(k) for k in rng.integers(0, 1 if lines_only else 3, rng.integers(1, 6))]
+    if rng.random() < 0.25:
+        segments += [MOVE, 0, 0]
+    extent = rng.choice([4, 12, 20])
+    low = rng.uniform(-4, SIZE + 4 - extent)
+    points = rng.uniform(low, low + extent, (1 + sum(max(k, 0) + 1 for k in segments), 2))
+    points = np.round(points * grid) / grid if grid else points
+    if rng.random() < 0.6:  # axis-parallel edges
+        for i in range(1, len(points)):
+            points[i, i % 2] = points[i - 1, i % 2]
+    if rng.random() < 0.2:
+        points[-1] = points[0]
+    if rng.random() < 0.15:
+        points[rng.integers(1, len(points))] = points[0]
+    if rng.random() < 0.2:  # along the canvas' border
+        points = np.where(np.abs(points - low) < extent / 4, rng.choice([0, SIZE]), points)
+    return points, segments
+
+
+def random_scenes(seed: int) -> list[Scene]:
+    rng = np.random.default_rng(seed)
+    scenes = []
+    for _ in range(BATCH):
+        points, segments = random_path(rng)
+        paint = Paint(int(rng.choice(PAINTS)))
+        colors = rng.uniform(0.1, 1, (1, 4))
+        scenes.append(Scene.from_paths([points], [segments], [0], colors, SIZE, SIZE, paints=[paint]))
+    return scenes
+
+
+def draw(scenes: list[Scene], cotangents: torch.Tensor, backend: str) -> tuple[torch.Tensor, dict[str, list]]:
+    """Pictures (B, 4, SIZE, SIZE), and per parameter the gradients of every scene."""
+    leaves = [scene.replace(**{n: getattr(scene, n).clone().requires_grad_() for n in PARAMETERS}) for scene in scenes]
+    pictures = rasterize(leaves, backend=backend)
+    pictures.backward(cotangents)
+    return pictures.detach(), {name: [getattr(leaf, name).grad for leaf in leaves] for name in PARAMETERS}
+
+
+def largest_differences(seed: int) -> dict[str, float]:
+    """Between the backends over one batch: of the pictures, and of each gradient relative to 1 + its norm."""
+    scenes = random_scenes(seed)
+    cotangents = torch.randn(BATCH, 4, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
+    native, found = draw(scenes, cotangents, "native")
+    torch_pictures, wanted = draw(scenes, cotangents, "torch")
+    differences = {"pictures": (native - torch_pictures).abs().max().item()}
+    for name in PARAMETERS:
+        pairs = zip(found[name], wanted[name], strict=True)
+        differences[name] = max(((a - b).norm() / (1 + b.norm())).item() for a, b in pairs)
+    return differences
+
+
+def check(seed: int) -> None:
+    found = largest_differences(seed)
+    bounds = {"pictures": 2e-3, "points": 2e-2, "colors": 2e-3}
+    assert all(found[name] < bound for name, bound in bounds.items()), (seed, found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_native_agrees_with_torch(seed):
+    check(seed)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(1000, 1240))
+def test_native_agrees_with_torch_on_many_fills(seed):
+    check(seed)
