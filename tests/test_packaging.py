@@ -22,7 +22,7 @@ OPTIONAL = {
     "triton",  # comes with torch's CUDA builds
     "pydiffvg",  # on no package index; a backend of the rasteriser where somebody has built it
 }
-TOOLS = {"pytest-timeout", "pytest-xdist", "ruff"}  # used by name, not imported
+TOOLS = {"dicebear-styles", "pytest-timeout", "pytest-xdist", "ruff"}  # used by name, not imported
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
