@@ -12,7 +12,7 @@ TORCH := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas n
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-config --custom-compile-command "make lock  (all but torch: see constraints.txt)" \
 	pyproject.toml --constraint constraints.txt $(addprefix --no-emit-package ,$(TORCH))
 
-.PHONY: app test bench torture evaluate-clip evaluate-faces evaluate-diffusion train-clip train-judge train-style train-faces train-diffusion swatches wheel lock clean
+.PHONY: app test bench torture evaluate-clip evaluate-faces evaluate-diffusion world train-clip train-judge train-world-judge train-style train-faces train-diffusion swatches wheel lock clean
 
 app: .venv/app
 	$(BIN)/python app.py
@@ -41,6 +41,13 @@ evaluate-diffusion: .venv/dev
 	$(BIN)/python -m benchmarks.pictures
 	$(BIN)/python -m benchmarks.dreamstyler --sheets docs
 	$(BIN)/python -m benchmarks.unclip --sheets docs
+
+world: .venv/dev
+	$(BIN)/python -m world.artists
+	$(BIN)/python -m world.concepts
+
+train-world-judge: .venv/dev
+	$(BIN)/python -m training.world_judge
 
 train-clip: .venv/dev
 	$(BIN)/python -m training.clip

@@ -60,3 +60,19 @@ def composer(subjects):
     if not FONT.exists() and "CI" not in os.environ:
         pytest.skip("the emoji font is missing (Debian package fonts-noto-color-emoji)")
     return make_composer(subjects)
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory):
+    """Coloured shapes by three invented artists."""
+    from tests.tiny_world import make_gallery
+
+    return make_gallery(tmp_path_factory.mktemp("gallery"))
+
+
+@pytest.fixture(scope="session")
+def collection(gallery):
+    """The same with what they show, among the six concepts of `tiny_world.CONCEPTS`."""
+    from tests.tiny_world import make_collection
+
+    return make_collection(gallery)

@@ -29,22 +29,22 @@ def compose(sprites: Tensor, recolourable: Tensor, generator: torch.Generator) -
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return torch.rand(count, *shape, generator=generator) * (high - low) + low
 
-    picture = F.grid_sample(sprites, _wavy_grid(count, uniform), align_corners=False)
+    picture = F.grid_sample(sprites, wavy_grid(count, uniform), align_corners=False)
     rgb, alpha = picture[:, :3], picture[:, 3:]
     shift = uniform(0, 1)
     tint = uniform(0, 1, 3, 1, 1)
     grey = rgb.mean(1, keepdim=True)
-    rgb = torch.where(_each((shift < 0.1) & recolourable), grey * tint * 1.6, rgb)
-    rgb = torch.where(_each((shift > 0.95) & recolourable), alpha - rgb, rgb).clamp(0, 1)
+    rgb = torch.where(each((shift < 0.1) & recolourable), grey * tint * 1.6, rgb)
+    rgb = torch.where(each((shift > 0.95) & recolourable), alpha - rgb, rgb).clamp(0, 1)
     levels = uniform(2, 8, 1, 1, 1).round()
-    rgb = torch.where(_each(uniform(0, 1) < 0.3), (rgb * levels).round() / levels, rgb)
-    paper = torch.where(_each(uniform(0, 1) < 0.5), uniform(0.85, 1, 3, 1, 1), uniform(0, 1, 3, 1, 1))
+    rgb = torch.where(each(uniform(0, 1) < 0.3), (rgb * levels).round() / levels, rgb)
+    paper = torch.where(each(uniform(0, 1) < 0.5), uniform(0.85, 1, 3, 1, 1), uniform(0, 1, 3, 1, 1))
     scene = rgb + (1 - alpha) * paper
-    scene = _erase(scene, uniform)
+    scene = erase(scene, uniform)
     return (scene * uniform(0.7, 1.15, 3, 1, 1) + uniform(-0.1, 0.1, 1, 1, 1)).clamp(0, 1)
 
 
-def _wavy_grid(count: int, uniform) -> Tensor:
+def wavy_grid(count: int, uniform) -> Tensor:
     """Scale per axis, rotation, shear, shift, and a smooth random displacement of up to a tenth of the side."""
     angle, shear = uniform(-0.5, 0.5), uniform(-0.25, 0.25)
     across, down = 1 / uniform(0.55, 1.05), 1 / uniform(0.55, 1.05)
@@ -58,17 +58,17 @@ def _wavy_grid(count: int, uniform) -> Tensor:
     return grid + (waves * uniform(0, 0.2, 1, 1, 1)).permute(0, 2, 3, 1)
 
 
-def _erase(scene: Tensor, uniform) -> Tensor:
+def erase(scene: Tensor, uniform) -> Tensor:
     """A quarter of the pictures loses a rectangle to a plain colour."""
     ramp = torch.linspace(0, 1, SIZE)
     left, top = uniform(0, 0.8, 1), uniform(0, 0.8, 1)
     inside_x = (ramp > left) & (ramp < left + uniform(0.1, 0.35, 1))
     inside_y = (ramp > top) & (ramp < top + uniform(0.1, 0.35, 1))
-    hole = (inside_y[:, :, None] & inside_x[:, None, :])[:, None] & _each(uniform(0, 1) < 0.25)
+    hole = (inside_y[:, :, None] & inside_x[:, None, :])[:, None] & each(uniform(0, 1) < 0.25)
     return torch.where(hole, uniform(0, 1, 3, 1, 1), scene)
 
 
-def _each(condition: Tensor) -> Tensor:
+def each(condition: Tensor) -> Tensor:
     return condition[:, None, None, None]
 
 

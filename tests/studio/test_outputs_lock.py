@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import app
+from atelier import app
 from engines.base import EngineError
 from studio import Studio, outputs_lock
 from tests.fake_engine import FAKE_ENGINES, FakeModels

@@ -27,7 +27,7 @@ def data_url(frame: Frame) -> str:
     """ "data:image/svg+xml;base64,...", "data:image/jpeg;base64,..." or "data:image/png;base64,..." """
     if frame.scene is None or len(frame.scene) > _MOST_STROKES:
         return picture_url(frame.image)
-    from engines.vector.svg import format_svg  # here, not above: the page must not wait for torch
+    from engines.vector.svg.writer import format_svg  # here, not above: the page must not wait for torch
 
     return _url("image/svg+xml", format_svg(frame.scene, background=frame.background).encode())
 

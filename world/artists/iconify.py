@@ -12,7 +12,7 @@ from world.artists.drawing import Drawing
 __all__ = ["read_icons"]
 
 LEFT_OUT = re.compile(
-    r"skin-tone|-(light|medium|dark|medium-light|medium-dark)$|^flag-(?!in-hole)|[a-z]{5}flag$"
+    r"skin-tone|tone[1-5]|-(light|medium|dark|medium-light|medium-dark)$|^flag-(?!in-hole)|[a-z]{5}flag$"
     r"|^(regional-indicator|letter|digit|keycap)-|oclock$|-thirty$|^emoji-modifier"
 )
 """Skin tones, flags, letters, digits and clock faces: alike but for what a small drawing cannot show."""

@@ -13,6 +13,8 @@ SIDE = 128
 """Side in px of every picture of the gallery."""
 DRAWN, LARGE = 256, 1024
 """Width in px that an SVG is rendered at, and that of one whose drawing fills only a corner of its page."""
+DPI = 96.0
+"""Without it resvg takes sizes in mm and pt for zero."""
 MARGIN = 0.03
 """Share of the side that stays empty around a drawing."""
 RECIPE = 1
@@ -47,7 +49,7 @@ def _rasterize(svg: str, width: int) -> _Image | None:
     import resvg_py
 
     try:
-        png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width, skip_system_fonts=True))
+        png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width, dpi=DPI, skip_system_fonts=True))
         return Image.open(io.BytesIO(png)).convert("RGBA")
     except ValueError:  # not an SVG that resvg reads
         return None

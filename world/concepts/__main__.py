@@ -11,7 +11,14 @@ from pathlib import Path
 from world.artists.fetch import cache_folder, fetch_npm
 from world.artists.gallery import Gallery
 from world.artists.sources import WORDS
-from world.concepts.build import compound_concepts, emoji_concepts, further_concepts, with_extras, with_synonyms
+from world.concepts.build import (
+    compound_concepts,
+    drawn_only,
+    emoji_concepts,
+    further_concepts,
+    with_extras,
+    with_synonyms,
+)
 from world.concepts.vocabulary import CONCEPTS, save_concepts
 from world.concepts.wordnet import WordNet
 from world.subjects import load_subjects
@@ -28,7 +35,7 @@ def main() -> None:
     wordnet = WordNet(wordnet_folder)
     concepts, owners = with_synonyms(emoji_concepts(load_subjects(), emojibase, drawn), wordnet)
     concepts = compound_concepts(further_concepts(concepts, owners, drawn, wordnet), drawn, wordnet)
-    concepts = with_extras(concepts, EXTRAS)
+    concepts = drawn_only(with_extras(concepts, EXTRAS), drawn, kept=len(load_subjects()))
     save_concepts(concepts)
     korean = sum(bool(concept.ko) for concept in concepts)
     print(f"{len(concepts):,} concepts, {korean:,} with a Korean name, in {CONCEPTS}")

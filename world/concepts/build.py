@@ -20,7 +20,7 @@ from world.concepts.vocabulary import Concept
 from world.concepts.wordnet import CONCRETE, Sense, WordNet
 from world.subjects import Subject
 
-__all__ = ["compound_concepts", "emoji_concepts", "further_concepts", "with_extras", "with_synonyms"]
+__all__ = ["compound_concepts", "drawn_only", "emoji_concepts", "further_concepts", "with_extras", "with_synonyms"]
 
 _SKIPPED = re.compile(
     r"skin tone|^flag: |^keycap|thirty$|o'clock$|(medium|small|large) square|medium-small|^Japanese .*button$"
@@ -30,6 +30,17 @@ _GENDER = re.compile(r"^(?:man|woman|men|women|person|people)\b(?: in (?:the )?|
 COLOURS = re.compile(r"\b(red|orange|yellow|green|blue|purple|brown|black|white|grey|gray|pink)\b")
 KIND_OF_GROUP = {"animal": "animal", "food": "food", "drink": "food", "plant": "plant"}
 """Beginning of an emoji's kind → the kind of WordNet that its name must have there; all others are artifacts."""
+MISLEADING = frozenset(
+    {"seahorse", "pirate", "peacock", "carousel", "alien", "ghost", "candle", "drum", "dragon", "frog"}
+)
+"""Concepts whose first noun in WordNet is another thing: no synonyms from there."""
+UNWANTED = frozenset({
+    "attachment", "authority", "character", "coma", "commodity", "con", "copy", "cutting", "effect", "efferent",
+    "element", "frame", "grid", "layer", "liar", "loading", "manager", "master", "network", "page", "part", "power",
+    "ras", "round", "slave", "sperm", "spik", "square", "stripper", "suicide", "system", "terminal", "thong", "user",
+    "video", "vip",
+})  # fmt: skip
+"""Nouns that would be concepts but do no good: words of user interfaces, and insults."""
 LEAST_LETTERS = 3
 COMPOUNDING = frozenset({"game-icons", "openclipart"})
 """Artists who give things their full names."""
@@ -128,7 +139,9 @@ def with_synonyms(concepts: list[Concept], wordnet: WordNet) -> tuple[list[Conce
 def _sense_of(concept: Concept, wordnet: WordNet) -> Sense | None:
     expected = next((kind for start, kind in KIND_OF_GROUP.items() if concept.kind.startswith(start)), "artifact")
     allowed = {"artifact": {"artifact", "object", "phenomenon", "person", "body"}}.get(expected, {expected})
-    if concept.kind.endswith(("symbol", "alphanum", "sign", "keycap", "punctuation", "math")):
+    if concept.en in MISLEADING or concept.kind.endswith(
+        ("symbol", "alphanum", "sign", "keycap", "punctuation", "math")
+    ):
         return None
     return next((sense for sense in wordnet.senses(concept.en.lower()) if sense.kind in allowed), None)
 
@@ -157,7 +170,11 @@ def further_concepts(
             elif sense.number in owners:
                 continue
             elif sense.number not in new:
-                synonyms = tuple(word for word in _names(sense, wordnet) if word != name and matcher.name(word) is None)
+                synonyms = (
+                    ()
+                    if name in MISLEADING
+                    else tuple(word for word in _names(sense, wordnet) if word != name and matcher.name(word) is None)
+                )
                 new[sense.number] = Concept(
                     name, synonyms, kind=sense.kind, colour_named=bool(COLOURS.search(name)), gloss=sense.gloss
                 )
@@ -173,7 +190,7 @@ def _nouns(picture: Picture, wordnet: WordNet) -> Iterator[tuple[Sense, str]]:
     for name in picture.names:
         for words in variations(name):
             sense = next((sense for sense in wordnet.senses(words)[:2] if sense.kind in CONCRETE), None)
-            if sense and len(words) >= LEAST_LETTERS and wordnet.is_mostly_noun(words):
+            if sense and words not in UNWANTED and len(words) >= LEAST_LETTERS and wordnet.is_mostly_noun(words):
                 yield sense, words
 
 
@@ -217,26 +234,34 @@ def _without_twins(concepts: list[Concept]) -> list[Concept]:
 
 
 def with_extras(concepts: list[Concept], file: Path) -> list[Concept]:
-    """Adds the names of `extras.tsv`: English name, further English names and Korean names, separated by " | "."""
+    """Adds what `extras.tsv` says: English name, further English names, Korean names, and what packages call it.
+
+    Names stand between " | ". A name that is no concept yet becomes one, at the end of the list.
+    """
     rows = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
-    extras = {en: (_split(further), _split(korean)) for en, further, korean in rows}
-    taken = Counter(name.lower() for concept in concepts for name in (concept.en, *concept.synonyms))
+    known = {concept.en for concept in concepts}
+    concepts = concepts + [Concept(row[0], kind="artifact") for row in rows if row[0] not in known]
+    taken = {concept.en.lower() for concept in concepts}
+    extras = {en: tuple(map(_split, cells)) for en, *cells in rows}
     named = []
     for concept in concepts:
-        further, korean = extras.pop(concept.en, ((), ()))
-        korean = [name for name in (concept.ko, *korean, *concept.synonyms_ko) if name]
+        further, korean, spellings = extras.get(concept.en, ((), (), ()))
+        names = dict.fromkeys(name for name in (concept.ko, *korean, *concept.synonyms_ko) if name)
+        synonyms = dict.fromkeys((*concept.synonyms, *(name for name in further if name.lower() not in taken)))
+        ko, *synonyms_ko = names or ("",)
+        spellings = tuple(dict.fromkeys((*concept.spellings, *spellings)))
         named.append(
-            replace(
-                concept,
-                synonyms=(*concept.synonyms, *(name for name in further if not taken[name.lower()])),
-                ko=korean[0] if korean else "",
-                synonyms_ko=tuple(dict.fromkeys(korean[1:])),
-            )
+            replace(concept, synonyms=tuple(synonyms), ko=ko, synonyms_ko=tuple(synonyms_ko), spellings=spellings)
         )
-    if extras:
-        raise ValueError(f"extras.tsv names what is no concept: {', '.join(extras)}")
     return named
 
 
 def _split(cell: str) -> tuple[str, ...]:
     return tuple(name for name in cell.split(" | ") if name)
+
+
+def drawn_only(concepts: list[Concept], drawn: list[Picture], kept: int) -> list[Concept]:
+    """The first `kept` concepts, and those of the others that some picture shows."""
+    matcher = Matcher(concepts)
+    shown = {match.concept for picture in drawn if (match := matcher.find(picture)) and match.exact}
+    return [concept for place, concept in enumerate(concepts) if place < kept or place in shown]

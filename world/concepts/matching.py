@@ -56,7 +56,7 @@ def variations(name: str) -> Iterator[str]:
         words = words.split(" ", 1)[1]
         yield words
     for plural, singular in (("ies", "y"), ("es", ""), ("s", "")):
-        if words.endswith(plural) and len(words) > 4:
+        if words.endswith(plural) and len(words) > 3:
             yield words.removesuffix(plural) + singular
 
 

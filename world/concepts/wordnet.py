@@ -41,13 +41,14 @@ class WordNet:
         for line in (folder / "dict" / "index.noun").read_text(encoding="utf-8").splitlines():
             if line[0] != " ":
                 fields = line.split()
-                self._offsets[fields[0].replace("_", " ")] = [int(field) for field in fields[-int(fields[2]) :]]
+                offsets = [int(field) for field in fields[-int(fields[2]) :]]
+                self._offsets.setdefault(_spaced(fields[0]), offsets)
 
         self._counts: dict[str, dict[str, int]] = {}
         for line in (folder / "dict" / "index.sense").read_text(encoding="utf-8").splitlines():
             key, _, _, count = line.split()
             word, kind = key.split("%")
-            uses = self._counts.setdefault(word.replace("_", " "), {})
+            uses = self._counts.setdefault(_spaced(word), {})
             uses[kind[0]] = uses.get(kind[0], 0) + int(count)
 
     def is_mostly_noun(self, word: str) -> bool:
@@ -65,5 +66,9 @@ class WordNet:
         facts, gloss = line.split(" | ", 1)
         fields = facts.split()
         count = int(fields[3], 16)
-        lemmas = tuple(fields[4 + 2 * i].split("(")[0].replace("_", " ") for i in range(count))
+        lemmas = tuple(_spaced(fields[4 + 2 * i].split("(")[0]) for i in range(count))
         return Sense(offset, KINDS.get(int(fields[1]), ""), lemmas, gloss.split(";")[0].strip())
+
+
+def _spaced(word: str) -> str:
+    return word.replace("_", " ").replace("-", " ")
