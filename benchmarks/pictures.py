@@ -24,7 +24,7 @@ from torch import Tensor
 from benchmarks.drawings import REPHRASED, Drawing, contact_sheet, judged, read_prompts, summary
 from benchmarks.styles import gram_matrices
 from engines.clip.guidance import KNOWN_WORDS, ClipGuide
-from engines.diffusion import PocketDiffusion
+from engines.diffusion import PocketDiffusion, sample
 from engines.files import ASSETS
 from engines.images import as_pixels
 from engines.style import StyleEncoder
@@ -60,11 +60,11 @@ class Painter:
         if self.best_of > 1:
             return as_pixels(torch.stack([self._best(prompt, generator) for prompt in prompts]))
         parts = [prompts[start : start + AT_ONCE] for start in range(0, len(prompts), AT_ONCE)]
-        pictures = [self.model.sample(part, self.num_steps, self.guidance_scale, generator) for part in parts]
+        pictures = [sample(self.model, part, self.num_steps, self.guidance_scale, generator) for part in parts]
         return as_pixels(torch.cat(pictures))
 
     def _best(self, prompt: str, generator: torch.Generator) -> Tensor:
-        pictures = self.model.sample([prompt] * self.best_of, self.num_steps, self.guidance_scale, generator)
+        pictures = sample(self.model, [prompt] * self.best_of, self.num_steps, self.guidance_scale, generator)
         shown = self.critic.text_target("prompt", prompt, 1.0, known_words=KNOWN_WORDS)
         return self.critic.favourite(pictures, [shown])
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["EngineError", "Sentence"]
+__all__ = ["EngineError", "Sentence", "joined"]
 
 
 class Sentence(str):
@@ -28,11 +28,33 @@ class Sentence(str):
         return sentence
 
     def __reduce__(self) -> tuple:
-        return _rebuild_sentence, (self.template, self.values)
+        return Sentence.from_plain, (self.to_plain(),)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Template and values as JSON values, for files."""
+        return {"template": self.template, "values": {name: _plain(value) for name, value in self.values.items()}}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Sentence:
+        """The reverse of `to_plain`."""
+        values = {
+            name: cls.from_plain(value) if isinstance(value, dict) else value for name, value in plain["values"].items()
+        }
+        return cls(plain["template"], **values)
 
 
-def _rebuild_sentence(template: str, values: dict[str, Any]) -> Sentence:
-    return Sentence(template, **values)
+def _plain(value: Any) -> Any:
+    if isinstance(value, Sentence):
+        return value.to_plain()
+    return value if isinstance(value, int | float | str | bool | None) else str(value)
+
+
+def joined(*sentences: str) -> str:
+    """Several sentences as one, without the empty ones."""
+    present = [sentence for sentence in sentences if sentence]
+    if len(present) < 2:
+        return present[0] if present else ""
+    return Sentence("{first} {rest}", first=present[0], rest=joined(*present[1:]))
 
 
 class EngineError(Exception):

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engines.errors import EngineError
+from engines.errors import EngineError, Sentence
 
 __all__ = ["DamagedPicture", "decoded", "is_file", "read_json", "read_picture", "read_saved", "remove", "steps_in"]
 
@@ -70,7 +70,7 @@ def read_saved(path: Path, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
             size = os.fstat(file.fileno()).st_size
             data = file.read(size) if size <= max_bytes else None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a regular file"
+        reason = getattr(error, "strerror", None) or Sentence("not a regular file")
         raise EngineError("'{file}' cannot be read ({reason}).", file=path.name, reason=reason) from None
     if data is None:
         raise EngineError(
@@ -81,7 +81,7 @@ def read_saved(path: Path, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
 
 def _open_regular(name: str, flags: int) -> int:
     if not stat.S_ISREG(os.stat(name).st_mode):
-        raise ValueError("not a regular file")
+        raise ValueError(Sentence("not a regular file"))
     return os.open(name, flags)
 
 
@@ -95,7 +95,9 @@ def read_json(path: Path) -> Any:
         value = json.loads(data.decode("utf-8"))
         _check_tree(value)
     except (ValueError, RecursionError, MemoryError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else "it is not valid JSON"
+        reason = (
+            Sentence("it is nested too deep") if isinstance(error, RecursionError) else Sentence("it is not valid JSON")
+        )
         raise EngineError("'{file}' is damaged ({reason}).", file=path.name, reason=reason) from None
     return value
 

@@ -25,10 +25,10 @@ def read_svg_bytes(path: str | Path) -> bytes:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise EngineError(
-                "The SVG file '{file}' is too large ({size} MB); {MAX_BYTES} MB is the limit.",
+                "The SVG file '{file}' is too large ({size} MB); {limit} MB is the limit.",
                 file=path.name,
                 size=size >> 20,
-                MAX_BYTES=MAX_BYTES >> 20,
+                limit=MAX_BYTES >> 20,
             )
         data = path.read_bytes()
     except OSError as error:
@@ -58,9 +58,9 @@ def _unpacked(data: bytes, name: str) -> bytes:
         raise EngineError("The SVG file '{name}' is damaged: it cannot be unpacked.", name=name) from None
     if len(unpacked) > MAX_BYTES:
         raise EngineError(
-            "The SVG file '{name}' is too large when unpacked; {MAX_BYTES} MB is the limit.",
+            "The SVG file '{name}' is too large when unpacked; {limit} MB is the limit.",
             name=name,
-            MAX_BYTES=MAX_BYTES >> 20,
+            limit=MAX_BYTES >> 20,
         )
     if not unpacker.eof:
         raise EngineError("The SVG file '{name}' is damaged: its end is missing.", name=name)

@@ -6,11 +6,13 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from engines.errors import Sentence
+
 __all__ = ["FOLDER_IS_GONE", "SaveNotices", "failure_message"]
 
 log = logging.getLogger(__name__)
 
-FOLDER_IS_GONE = "The folder of this run was deleted while it was in use; start the run again."
+FOLDER_IS_GONE = Sentence("The folder of this run was deleted while it was in use; start the run again.")
 
 
 class SaveNotices:
@@ -18,7 +20,7 @@ class SaveNotices:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._notices: dict[str, str] = {}
+        self._notices: dict[str, Sentence] = {}
 
     @property
     def message(self) -> str:
@@ -37,12 +39,20 @@ class SaveNotices:
             if what not in self._notices:  # not at every step again
                 log.exception("%s: %s could not be saved", self._folder.name, what)
             reason = getattr(error, "strerror", None) or type(error).__name__
-            self._notices[what] = f"The {what} could not be saved ({reason}); make room on the disk, or see the log."
+            self._notices[what] = Sentence(
+                "The {what} could not be saved ({reason}); make room on the disk, or see the log.",
+                what=what,
+                reason=reason,
+            )
 
 
-def failure_message(error: Exception) -> str:
+def failure_message(error: Exception) -> Sentence:
     """The message for an unexpected error."""
     out_of_memory = type(error).__name__ in ("OutOfMemoryError", "MemoryError") or "allocate memory" in str(error)
     if out_of_memory:
-        return "The device ran out of memory; choose a smaller canvas, fewer strokes or fewer augmented copies."
-    return "Something went wrong inside the method; the last picture is kept. Resume to try again, or see the log."
+        return Sentence(
+            "The device ran out of memory; choose a smaller canvas, fewer strokes or fewer augmented copies."
+        )
+    return Sentence(
+        "Something went wrong inside the method; the last picture is kept. Resume to try again, or see the log."
+    )

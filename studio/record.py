@@ -19,7 +19,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from engines.errors import EngineError
+from engines.errors import EngineError, Sentence
 from engines.files import write_text
 from engines.saved_files import read_json
 from engines.settings import EngineSettings
@@ -121,6 +121,10 @@ class Record:
     settings: dict[str, Any]
     state: RunState = RunState.QUEUED
     message: Annotated[str, Field(max_length=2000)] = ""
+    message_parts: dict[str, Any] | None = None
+    """Template and values of the message, by which the page translates it (`Sentence.to_plain`)."""
+    notices: Annotated[list[ShortText], Field(max_length=100)] = field(default_factory=list)
+    """What was left out or not understood."""
     step: Step = 0
     total: Step = 0
     changes: Changes = field(default_factory=list)
@@ -140,6 +144,15 @@ class Record:
     """{"id", "step"} of the run from which this one branched."""
     unknown: dict[str, Any] = field(default_factory=dict, repr=False)
     """Keys of a newer version of the file; written back as they were."""
+
+    @property
+    def sentence(self) -> str:
+        """The message, with its template where that is saved."""
+        try:
+            sentence = Sentence.from_plain(self.message_parts)
+            return sentence if sentence == self.message else self.message
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            return self.message
 
     def write(self, folder: Path) -> None:
         values = asdict(self)

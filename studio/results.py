@@ -106,10 +106,12 @@ def forget(folder: Path) -> None:
         remove(folder / name)
 
 
-def saved_frame(folder: Path, step: int, steps: int, background: Sequence[float] | None) -> Frame | None:
+def saved_frame(
+    folder: Path, step: int, steps: int, background: Sequence[float] | None, notices: Sequence[str] = ()
+) -> Frame | None:
     """The frame of a run that is only on disk: its final picture and drawing, else the last that was recorded.
 
-    background: behind the drawing, RGB in [0, 1].
+    background: behind the drawing, RGB in [0, 1]. notices: those of its last frame.
     """
     final = folder / "final.png"
     if not is_file(final):
@@ -120,7 +122,8 @@ def saved_frame(folder: Path, step: int, steps: int, background: Sequence[float]
         log.warning("%s: the last recorded picture is shown, because %s", folder.name, error)
         return recorded_frame(folder, step, steps)
     background = tuple(background) if background else None
-    return Frame(step, steps, lambda: image, scene=_saved_scene(folder / "final.svg"), background=background)
+    scene = _saved_scene(folder / "final.svg")
+    return Frame(step, steps, lambda: image, scene=scene, background=background, notices=tuple(notices))
 
 
 def _saved_scene(path: Path) -> Scene | None:

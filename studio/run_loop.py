@@ -17,7 +17,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from engines.engine import Engine, Frame
-from engines.errors import EngineError
+from engines.errors import EngineError, Sentence
 from engines.saved_files import decoded
 from engines.settings import EngineSettings, LiveSettings
 from studio import results
@@ -72,7 +72,9 @@ class RunLoop:
         self.step = record.step
         self.steps = record.total or getattr(self.history.settings, "num_steps", 0)  # a guess until there is a frame
         self.steps_per_second = 0.0
-        self.latest = Published(results.saved_frame(folder, self.step, self.steps, record.background), 1)
+        self.latest = Published(
+            results.saved_frame(folder, self.step, self.steps, record.background, record.notices), 1
+        )
 
         self.changed = threading.Condition(threading.RLock())
         self.thread: threading.Thread | None = None
@@ -88,7 +90,7 @@ class RunLoop:
         self._make_executor = make_executor
         self._queue = queue
         self._embeds_settings = embeds_settings
-        self._complaint = record.message
+        self._complaint = record.sentence
         self._notices = SaveNotices(folder)
         self._pace = 0.0  # seconds per step, smoothed
         self._unseen = False  # there is a command that the thread has not looked at
@@ -166,7 +168,7 @@ class RunLoop:
                 state, message = self._drive(executor), ""
                 self._save(executor)
             except EngineError as error:
-                state, message = RunState.FAILED, str(error)
+                state, message = RunState.FAILED, error.sentence
             except Exception as error:
                 log.exception("run %s failed after step %d", self.folder.name, self.step)
                 state, message = RunState.FAILED, failure_message(error)
@@ -398,5 +400,13 @@ class RunLoop:
         with self.changed:
             frame = self.latest.frame
             background = list(frame.background) if frame is not None and frame.background else None
-            now = {"state": self.state, "message": self.message, "total": self.steps, "background": background}
+            message = self.message
+            now = {
+                "state": self.state,
+                "message": str(message),
+                "message_parts": message.to_plain() if isinstance(message, Sentence) else None,
+                "notices": [str(notice)[:200] for notice in frame.notices] if frame else [],
+                "total": self.steps,
+                "background": background,
+            }
             return self.history.record(self.step, self.live, **now)

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 
 from engines import ENGINES
 from engines.engine import Engine
-from engines.errors import EngineError
+from engines.errors import EngineError, Sentence
 from engines.export import read_embedded
 from engines.settings import EngineSettings, LiveSettings
 from studio.device_queue import DeviceQueue
@@ -164,7 +164,7 @@ class Studio:
                 if isinstance(record, DamagedRun):
                     raise EngineError(record.problem)
                 if not record.state.at_rest:
-                    message = "This run was cut off; resume it to go on from its last saved step."
+                    message = Sentence("This run was cut off; resume it to go on from its last saved step.")
                     record = replace(record, state=RunState.STOPPED, message=message)
                 run = self._attach(folder, record)
             self._runs[run_id] = run

@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from engines.clip._open_clip import open_clip
-from engines.diffusion import PixelAutoencoder, PocketDiffusion
+from engines.diffusion import PixelAutoencoder, PocketDiffusion, sample
 from engines.diffusion._diffusers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -199,7 +199,7 @@ class DiffusionTrainer(Resumable):
 
     def sheet(self) -> Image.Image:
         """One sample of each prompt of SHEET, always from the same noise."""
-        pictures = self.model().sample(list(SHEET), 12, 2.0, torch.Generator().manual_seed(0)).cpu()
+        pictures = sample(self.model(), list(SHEET), 12, 2.0, torch.Generator().manual_seed(0)).cpu()
         return Image.fromarray(as_sheet(pictures, COLUMNS))
 
 

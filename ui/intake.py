@@ -89,8 +89,8 @@ def drawing(path: str | Path) -> Path:
     path = Path(path)
     if path.stat().st_size > _MAX_SVG_BYTES:
         raise EngineError(
-            "This drawing is too large; use an SVG file of at most {_MAX_SVG_BYTES} MB.",
-            _MAX_SVG_BYTES=_MAX_SVG_BYTES >> 20,
+            "This drawing is too large; use an SVG file of at most {limit} MB.",
+            limit=_MAX_SVG_BYTES >> 20,
         )
     check_svg_file(path)
     return path

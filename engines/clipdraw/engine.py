@@ -25,7 +25,7 @@ from engines.clipdraw.settings import CLIPDrawSettings, parse_stroke_numbers
 from engines.clipdraw.strokes import Rates, Strokes, random_strokes, strokes_along_edges, visible_area
 from engines.colors import parse_color, parse_palette
 from engines.engine import Engine, Frame
-from engines.errors import EngineError
+from engines.errors import EngineError, Sentence
 from engines.images import as_pixels, as_tensor, load_picture
 from engines.settings import LiveSettings
 from engines.vector import Scene, composite, rasterize, read_svg, resolve_backend
@@ -372,15 +372,17 @@ class CLIPDraw(Engine):
             losses=losses,
             scene=scene,
             background=tuple(background.tolist()),
-            status=self._notice(settings),
-            notices=self._notices,
+            notices=(*self._notices, *self._cut_prompts(settings)),
         )
 
-    def _notice(self, settings: CLIPDrawSettings) -> str:
-        for part in parse_prompt(settings.prompt):
-            if self._guide.is_too_long(part.text):
-                return f"The prompt is longer than CLIP reads; only the beginning of '{part.text[:40]}…' counts."
-        return ""
+    def _cut_prompts(self, settings: CLIPDrawSettings) -> list[Sentence]:
+        return [
+            Sentence(
+                "The prompt is longer than CLIP reads; only the beginning of '{part}…' counts.", part=part.text[:40]
+            )
+            for part in parse_prompt(settings.prompt)
+            if self._guide.is_too_long(part.text)
+        ]
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.diffusion import DiffusionModel
+from engines.diffusion import DiffusionModel, sample
 from engines.images import middle_square, resized
 
 __all__ = ["distance", "painted"]
@@ -23,7 +23,7 @@ PAPER = 0.2
 
 def painted(model: DiffusionModel, prompts: list[str], seed: int) -> Tensor:
     """(prompts, 3, S, S) in [0, 1], S the model's size."""
-    return model.sample(prompts, NUM_STEPS, GUIDANCE_SCALE, torch.Generator().manual_seed(seed))
+    return sample(model, prompts, NUM_STEPS, GUIDANCE_SCALE, torch.Generator().manual_seed(seed))
 
 
 def distance(drawing: Tensor, painting: Tensor, background: Tensor) -> Tensor:

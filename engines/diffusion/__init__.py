@@ -7,7 +7,7 @@ Importing this is cheap: diffusers is imported by what needs it, when it is used
 
 from engines.diffusion.model import DiffusionModel
 from engines.diffusion.pocket import PocketDiffusion
-from engines.diffusion.sampling import Control, Guidance, Sampler, SampleStep, plain_guidance
+from engines.diffusion.sampling import Control, Guidance, Sampler, SampleStep, plain_guidance, sample
 
 __all__ = [
     "Control",
@@ -18,6 +18,7 @@ __all__ = [
     "SampleStep",
     "Sampler",
     "plain_guidance",
+    "sample",
 ]
 
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from engines.diffusion.folders import load_network, load_part
-from engines.diffusion.sampling import Sampler, plain_guidance
 
 if TYPE_CHECKING:
     from engines.diffusion._diffusers import (
@@ -96,17 +95,6 @@ class DiffusionModel:
         """(N, C, h, w) → (N, 3, H, W) in [0, 1], float32."""
         decoded = self.vae.decode((latents / self.vae.config.scaling_factor).to(self.vae.dtype)).sample
         return (decoded.float() / 2 + 0.5).clamp(0, 1)
-
-    @torch.no_grad()
-    def sample(self, prompts: list[str], num_steps: int, guidance_scale: float, generator: torch.Generator) -> Tensor:
-        """(prompts, 3, size, size) in [0, 1], by DDIM (arXiv 2010.02502) with classifier-free guidance.
-
-        generator: on the CPU, so that the same seed gives the same noise on every device.
-        """
-        sampler = Sampler(self, num_steps)
-        guidance = plain_guidance(self.encode([""]), self.encode(prompts), guidance_scale)
-        *_, last = sampler.steps(sampler.noise(generator, len(prompts)), lambda _: guidance)
-        return self.pictures(last.latents)
 
 
 def _load_unet(folder: Path, **options) -> UNet2DConditionModel:

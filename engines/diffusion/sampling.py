@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engines.diffusion._diffusers import ControlNetModel
     from engines.diffusion.model import DiffusionModel
 
-__all__ = ["Control", "Guidance", "SampleStep", "Sampler", "plain_guidance"]
+__all__ = ["Control", "Guidance", "SampleStep", "Sampler", "plain_guidance", "sample"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,20 @@ class Guidance:
 def plain_guidance(uncond: Tensor, text: Tensor, scale: float, control_scale: float = 1.0) -> Guidance:
     """Classifier-free guidance (arXiv 2207.12598): uncond + scale · (text - uncond), a negative prompt as `uncond`."""
     return Guidance([(uncond, 1 - scale), (text, scale)], control_scale)
+
+
+@torch.no_grad()
+def sample(
+    model: DiffusionModel, prompts: list[str], num_steps: int, guidance_scale: float, generator: torch.Generator
+) -> Tensor:
+    """(prompts, 3, size, size) in [0, 1], by DDIM (arXiv 2010.02502) with classifier-free guidance.
+
+    generator: on the CPU, so that the same seed gives the same noise on every device.
+    """
+    sampler = Sampler(model, num_steps)
+    guidance = plain_guidance(model.encode([""]), model.encode(prompts), guidance_scale)
+    *_, last = sampler.steps(sampler.noise(generator, len(prompts)), lambda _: guidance)
+    return model.pictures(last.latents)
 
 
 @dataclass(frozen=True)

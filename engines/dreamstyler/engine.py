@@ -28,7 +28,7 @@ from engines.dreamstyler.stages import stage_of_timestep, unvisited_stages
 from engines.dreamstyler.styles import Style, load_style, mixed, save_style
 from engines.dreamstyler.tokens import PromptReader
 from engines.engine import Engine, Frame
-from engines.errors import EngineError
+from engines.errors import EngineError, Sentence, joined
 from engines.images import as_pixels, load_picture
 from engines.settings import LiveSettings
 
@@ -186,7 +186,7 @@ class DreamStyler(Engine):
                     num_vectors_2=second.num_vectors,
                 )
         except EngineError as error:
-            return str(error)
+            return error.sentence
         return ""
 
     def _guide(self, now: DreamStylerSettings, timestep: int) -> Guidance:
@@ -290,13 +290,15 @@ class DreamStyler(Engine):
         if not trouble and (training.steps_done % now.preview_every == 0 or look != self._previewed):
             self._preview, self._previewed = self._paint_preview(now), look
         self._made = training.style(now)
-        learning = f"Learning the style of {_counted(len(now.paintings), 'painting')}."
+        learning = Sentence("Learning the style of one painting.")
+        if len(now.paintings) > 1:
+            learning = Sentence("Learning the style of {count} paintings.", count=len(now.paintings))
         return Frame(
             step=self._step,
             steps=self._step + now.training_steps - training.steps_done + now.num_steps,
             render=self._preview.numpy,
             losses=dict(training.losses),
-            status=trouble or f"{learning} {self._told_caption()}".strip(),
+            status=trouble or joined(learning, *self._caption_notice()),
         )
 
     def _painting_frame(self, now: DreamStylerSettings) -> Frame:
@@ -313,7 +315,7 @@ class DreamStyler(Engine):
             render=partial(self._pixels, latents, now),
             losses={} if self._training is None else dict(self._training.losses),
             before=None if self._photo is None else as_pixels(self._photo[0]),
-            status=trouble or self._told(),
+            status=trouble or joined(*self._notices()),
             is_resting=is_resting,
         )
 
@@ -326,31 +328,49 @@ class DreamStyler(Engine):
         if self._begins_with(now) != self._begun or self._done > len(self._sampler.timesteps):
             self._begin(now)
 
-    def _told(self) -> str:
-        told = [self._told_caption()]
+    def _notices(self) -> list[str]:
+        notices = self._caption_notice()
         style = self._made
         if style is not None:
-            told += self._told_unused(style.num_stages)
+            notices += self._unused_stages(style.num_stages)
         if self._photo is not None and self._control is None:
-            told.append("There is no ControlNet for these models, so that only a low strength keeps the structure.")
+            notices.append(
+                Sentence("There is no ControlNet for these models, so that only a low strength keeps the structure.")
+            )
         if style is not None and style.metadata.get("model", self._model.name) != self._model.name:
-            told.append(f"The style was learned with {style.metadata['model']} and may look different here.")
-        return " ".join(filter(None, told))
+            notices.append(
+                Sentence(
+                    "The style was learned with {model} and may look different here.", model=style.metadata["model"]
+                )
+            )
+        return notices
 
-    def _told_unused(self, num_stages: int) -> list[str]:
-        """Which vectors the chosen steps never use, and why."""
+    def _unused_stages(self, num_stages: int) -> list[str]:
+        """Sentences about vectors that the chosen steps never use."""
         timesteps, total = self._sampler.timesteps, self._num_train_timesteps
         unused = unvisited_stages(timesteps, num_stages, total)
         first = stage_of_timestep(timesteps[0], num_stages, total)
-        told = []
+        notices = []
         if passed := [str(stage) for stage in unused if stage > first]:
-            told.append(f"This strength never uses the vectors of stage {', '.join(passed)}; raise it for them to act.")
+            notices.append(
+                Sentence(
+                    "This strength never uses the vectors of stage {stages}; raise it for them to act.",
+                    stages=", ".join(passed),
+                )
+            )
         if skipped := [str(stage) for stage in unused if stage < first]:
-            told.append(f"So few steps never use the vectors of stage {', '.join(skipped)}; take more for them to act.")
-        return told
+            notices.append(
+                Sentence(
+                    "So few steps never use the vectors of stage {stages}; take more for them to act.",
+                    stages=", ".join(skipped),
+                )
+            )
+        return notices
 
-    def _told_caption(self) -> str:
-        return f"Found in the picture: {self._caption}. Correct it if it is wrong." if self._caption else ""
+    def _caption_notice(self) -> list[str]:
+        if not self._caption:
+            return []
+        return [Sentence("Found in the picture: {caption}. Correct it if it is wrong.", caption=self._caption)]
 
     # ------------------------------------------------------------------ state
 
@@ -382,7 +402,3 @@ class DreamStyler(Engine):
 
 def _copy(value: Tensor | None) -> Tensor | None:
     return None if value is None else value.detach().clone().cpu()
-
-
-def _counted(count: int, what: str) -> str:
-    return f"one {what}" if count == 1 else f"{count} {what}s"

@@ -21,7 +21,7 @@ from torch import Tensor
 from engines.clip.guidance import ClipGuide
 from engines.clip.losses import clip_input
 from engines.engine import Frame, RestingEngine, reading_state
-from engines.errors import EngineError, Sentence
+from engines.errors import EngineError, Sentence, joined
 from engines.images import as_sheet
 from engines.styleclip.face import MAX_SEED, FaceEngine, latent_of_seed
 from engines.stylegan2 import Generator, GeneratorConfig, save_generator
@@ -192,7 +192,7 @@ class StyleGANNada(FaceEngine, RestingEngine):
         status = self._with_diversity(Sentence("Adapting to {target}.", target=_target(now)))
         if training.is_overtrained:
             late = Sentence("The loss has not fallen for long: an earlier step may look better.")
-            status = Sentence("{first} {second}", first=status, second=late)
+            status = joined(status, late)
         return Frame(
             step=self.step,
             steps=self.step + now.num_steps - training.steps_done + (now.walk_frames if now.show == "walk" else 0),
@@ -247,8 +247,8 @@ class StyleGANNada(FaceEngine, RestingEngine):
         )
         if self._diversity < COLLAPSE:
             alike = Sentence("They become alike: go back to an earlier step, or lower the strength.")
-            variety = Sentence("{first} {second}", first=variety, second=alike)
-        return Sentence("{first} {second}", first=status, second=variety) if status else variety
+            variety = joined(variety, alike)
+        return joined(status, variety)
 
     @torch.no_grad()
     def _render(self, codes: Tensor, change: dict[str, Tensor], strengths: Strengths) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor
 from engines.diffusion.process import Predict, spaced_timesteps
 from engines.diffusion.walk import Inversion, Walk, inversion_timesteps
 from engines.engine import Engine, Frame
-from engines.errors import EngineError
+from engines.errors import EngineError, Sentence
 from engines.images import as_sheet, as_tensor, load_picture, padded_square, resized
 from engines.settings import LiveSettings
 from engines.unclip.decoder import changing
@@ -121,7 +121,7 @@ class UnCLIP(Engine):
             if now.operation == "probe":
                 with_label(self._pictures[0], now.attack)
         except EngineError as error:
-            return str(error)
+            return error.sentence
         return ""
 
     def _check_prior(self, name: str) -> None:
@@ -449,12 +449,12 @@ class UnCLIP(Engine):
         decoder = self._model.decoder
         if stage == "prior" and self._candidates is not None and self._embedded == self._embeds(now):
             name, shown = NAMES[now.priors[min(len(self._drawn), len(now.priors) - 1)]], self._candidates
-            status = f"The {name} looks for an embedding: its candidates, the best first."
+            status = Sentence("The {prior} looks for an embedding: its candidates, the best first.", prior=name)
             columns = self._embedded[4] if now.operation == "generate" else len(shown) // len(now.texts)
             return View(lambda: shown, len(shown), decoder.size, columns, status)
         if stage == "inversion" and self._is_inverted_along(now):
             look, count = partial(decoder.pictures, self._inversion.sample), len(self._seen)
-            return View(look, count, decoder.size, count, "Finding the noise that leads to the picture.")
+            return View(look, count, decoder.size, count, Sentence("Finding the noise that leads to the picture."))
         if self._walk is None:
             return View(lambda: torch.ones(1, 3, decoder.size, decoder.size), 1, decoder.size, 1, "")
         count = len(self._walk.sample)
@@ -473,15 +473,17 @@ class UnCLIP(Engine):
     def _told(self, now: UnCLIPSettings, stage: str) -> str:
         if now.operation == "probe" and self._probed:
             before, after = (max(self._probed, key=lambda label: self._probed[label][i]) for i in (0, 1))
-            return f"CLIP takes the picture for '{before}', and with the label for '{after}'."
+            return Sentence(
+                "CLIP takes the picture for '{before}', and with the label for '{after}'.", before=before, after=after
+            )
         if len(now.priors) > 1:
-            return "One row each: diffusion prior, autoregressive prior, no prior."
+            return Sentence("One row each: diffusion prior, autoregressive prior, no prior.")
         if now.operation == "pca":
-            return f"From so many components: {', '.join(now.components.split())}."
+            return Sentence("From so many components: {counts}.", counts=", ".join(now.components.split()))
         if now.operation == "textdiff" and now.num_pictures > 1:
-            return f"From the picture to θ = {now.theta:g}."
+            return Sentence("From the picture to θ = {theta:g}.", theta=now.theta)
         if not stage and self._model.upsampler is not None and not now.upsample:
-            return f"Switch 'upsample' on for {self._model.upsampler.size} px."
+            return Sentence("Switch 'upsample' on for {size} px.", size=self._model.upsampler.size)
         return ""
 
     def _measured(self, now: UnCLIPSettings) -> dict[str, float]:

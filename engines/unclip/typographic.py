@@ -60,11 +60,9 @@ def _label(text: str) -> Image.Image:
     font = ImageFont.load_default(FONT_SIZE)
     missing = next((letter for letter in text if letter != " " and _is_missing(font, letter)), None)
     if not text or missing:
-        raise EngineError(
-            f"The font has no letter '{missing}'; write the label in Latin letters."
-            if missing
-            else "The label has no letters; write a word."
-        )
+        if missing:
+            raise EngineError("The font has no letter '{letter}'; write the label in Latin letters.", letter=missing)
+        raise EngineError("The label has no letters; write a word.")
     left, top, right, bottom = font.getbbox(text)
     margin = round(MARGIN * FONT_SIZE)
     paper = Image.new("RGB", (round(right - left) + 2 * margin, round(bottom - top) + 2 * margin), PAPER)

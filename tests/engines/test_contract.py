@@ -163,7 +163,7 @@ def test_it_ends_when_it_is_finished_and_rests_only_there(case, plain):
 
 def test_a_drawing_has_its_scene(case, plain):
     for frame in plain(case):
-        assert (frame.scene is not None) == ENGINES[case.method].draws
+        assert (frame.scene is not None) == ENGINES[case.method].has_scene
 
 
 def test_seed_repeats(case, plain, pocket, painting):

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from engines.clip._open_clip import open_clip
-from engines.diffusion import PocketDiffusion
+from engines.diffusion import PocketDiffusion, sample
 from engines.diffusion.pocket import tokens
 from evaluation.weights import load_weights
 from training import diffusion
@@ -209,7 +209,7 @@ def test_what_is_exported_is_small_and_is_what_was_learned(trainer, tmp_path):
     assert sum(path.stat().st_size for path in (tmp_path / "unet").iterdir()) < 2.2 * _count(trainer.average.unet)
     loaded = PocketDiffusion.load(tmp_path)
     prompts = ["a cat", "집"]
-    ours, theirs = (m.sample(prompts, 2, 1.0, torch.Generator().manual_seed(0)) for m in (trainer.model(), loaded))
+    ours, theirs = (sample(m, prompts, 2, 1.0, torch.Generator().manual_seed(0)) for m in (trainer.model(), loaded))
     assert torch.allclose(ours, theirs, atol=0.02)
 
 

@@ -79,7 +79,7 @@ def constants(template: ast.expr, place: str) -> set[str]:
         return constants(template.body, place) | constants(template.orelse, place)
     if isinstance(template, ast.Constant):
         return {template.value}
-    assert isinstance(template, ast.Name | ast.Attribute | ast.Call | ast.Starred), f"{place}: write a template"
+    assert isinstance(template, ast.Name | ast.Attribute | ast.Subscript), f"{place}: write a template"
     return set()
 
 
@@ -172,7 +172,7 @@ def test_sentences_keep_their_names_and_numbers(text):
         "Setting '{name}' has to be at most {le:g} (got {value}).", name="num_strokes", le=2048, value="9999"
     )
     assert text.sentence(error, "en") == "Setting 'Strokes' has to be at most 2048 (got 9999)."
-    assert text.sentence(error, "ko") == "설정 '획'은 2048 이하여야 합니다 (받은 값: 9999)."
+    assert text.sentence(error, "ko") == "설정 '획'은 2048 이하여야 합니다(받은 값: 9999)."
     assert text.sentence("Setting 'num_strokes' needs a number.", "en") == "Setting 'Strokes' needs a number."
 
 
@@ -184,11 +184,11 @@ def test_a_sentence_in_a_sentence_is_translated(text):
 
 @pytest.mark.parametrize(
     ("name", "wanted"),
-    [("prompt", "설정 '프롬프트'가 비어"), ("palette", "설정 '팔레트'"), ("background", "설정 '배경'이 비어")],
+    [("prompt", "설정 '프롬프트'가 "), ("ink", "설정 '잉크'가 "), ("background", "설정 '배경'이 ")],
 )
 def test_korean_particles_follow_their_word(text, name, wanted):
-    empty = EngineError("Setting '{name}' is empty; type what to draw.", name=name)
-    assert text.sentence(empty, "ko").startswith(wanted)
+    error = EngineError("Setting '{low}' is larger than '{high}'; make it smaller.", low=name, high="seed")
+    assert text.sentence(error, "ko").startswith(wanted)
 
 
 def test_an_unknown_sentence_stays_english(text):

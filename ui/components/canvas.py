@@ -18,8 +18,8 @@ import numpy as np
 from anyio import to_thread
 from gradio.components.base import server
 
-from engines.engine import Engine
-from engines.errors import EngineError
+from engines.engine import Engine, Frame
+from engines.errors import EngineError, joined
 from engines.settings import SettingSpec
 from studio import Run, RunState
 from ui.components.curve import curve, x_of
@@ -125,6 +125,10 @@ class LiveCanvas(gr.HTML):
     def _error(self, error: EngineError, language: str) -> dict[str, Any]:
         return {"error": self._context.text.sentence(error, language)}
 
+    def _remark(self, frame: Frame | None, language: str) -> str:
+        """The status of a frame, and what was left out or not understood."""
+        return "" if frame is None else self._context.text.sentence(joined(frame.status, *frame.notices), language)
+
     def _answer(self, run: Run, last: Any, before: Any, language: str) -> dict[str, Any]:
         latest, steps = run.latest, max(run.steps, 1)
         answer = {
@@ -135,7 +139,7 @@ class LiveCanvas(gr.HTML):
             "status": self._status(run, language),
             "meter": self._meter(run, language),
             "notice": self._context.text.sentence(run.message, language),
-            "remark": self._context.text.sentence(latest.frame.status, language) if latest.frame is not None else "",
+            "remark": self._remark(latest.frame, language),
             "timeline": run.timeline,
             "resumable": _resumable(run),
         }

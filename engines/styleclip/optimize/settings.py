@@ -25,7 +25,7 @@ class StyleCLIPOptimizeSettings(PersonSettings):
     # ------------------------------------------------------------------ Prompt
     prompt: str = setting(
         "", label="Prompt", group="Prompt", live=True, max_length=MAX_PROMPT,
-        help='What the face shall be. Several, weighted: "face with glasses:1 | smiling face:0.5 | beard:-0.3".',
+        help='What the face should become. Several, weighted: "face with glasses:1 | smiling face:0.5 | beard:-0.3".',
     )  # fmt: skip
 
     # ------------------------------------------------------------------ Edit
@@ -91,7 +91,7 @@ class StyleCLIPOptimizeSettings(PersonSettings):
         except EngineError as error:
             raise EngineError("Setting 'prompt': {reason}", reason=error) from None
         if not parts:
-            raise EngineError("Setting 'prompt' is empty; type what the face shall be.")
+            raise EngineError("Setting 'prompt' is empty; type what the face should become.")
         return self
 
     @property

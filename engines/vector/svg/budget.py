@@ -5,7 +5,7 @@ Every loop over a file's content spends from a `Budget`, so time and memory are 
 
 from __future__ import annotations
 
-from engines.errors import EngineError
+from engines.errors import EngineError, Sentence
 from engines.svg_file import MAX_BYTES
 
 __all__ = ["MAX_DEPTH", "REASONS", "Budget", "Notices", "shown"]
@@ -31,21 +31,34 @@ LIMITS = {
     "item passes": 200_000,  # shapes gone through once more by clips and group opacity
     "geometry": 600_000,  # about the pairs of line segments whose boxes meet, in clips and outlines
 }
+TOO_MUCH_STYLE = Sentence(
+    "The SVG drawing has too much text in its style sheets; save it with presentation attributes."
+)
+TOO_MANY_RULES = Sentence("The SVG drawing has too many style rules; save it with presentation attributes.")
 REASONS = {
-    "elements": "has too many or too deeply nested elements; simplify it",
-    "characters": "declares XML entities that expand beyond bounds; save it as plain SVG",
-    "visits": "repeats its parts too often; simplify it",
-    "points": f"has more than {MAX_POINTS:,} points; simplify it",
-    "path commands": f"has paths of more than {MAX_COMMANDS:,} commands; simplify it",
-    "style characters": "has too much text in its style sheets; save it with presentation attributes",
-    "style tokens": "has too much text in its style sheets; save it with presentation attributes",
-    "selectors": "has too many style rules; save it with presentation attributes",
-    "selector tests": "has too many style rules for its elements; save it with presentation attributes",
-    "transforms": "has too many transforms; flatten them",
-    "item passes": "nests clip paths or group opacity too deeply; flatten it",
-    "geometry": "has clip paths that are too complicated; flatten it",
+    "elements": Sentence("The SVG drawing has too many or too deeply nested elements; simplify it."),
+    "characters": Sentence("The SVG drawing declares XML entities that expand beyond bounds; save it as plain SVG."),
+    "visits": Sentence("The SVG drawing repeats its parts too often; simplify it."),
+    "points": Sentence("The SVG drawing has more than {count:,} points; simplify it.", count=MAX_POINTS),
+    "path commands": Sentence(
+        "The SVG drawing has paths of more than {count:,} commands; simplify it.", count=MAX_COMMANDS
+    ),
+    "style characters": Sentence(
+        "The SVG drawing has too much text in its style sheets; save it with presentation attributes."
+    ),
+    "style tokens": Sentence(
+        "The SVG drawing has too much text in its style sheets; save it with presentation attributes."
+    ),
+    "selectors": TOO_MANY_RULES,
+    "selector tests": Sentence(
+        "The SVG drawing has too many style rules for its elements; save it with presentation attributes."
+    ),
+    "transforms": Sentence("The SVG drawing has too many transforms; flatten them."),
+    "item passes": Sentence("The SVG drawing nests clip paths or group opacity too deeply; flatten it."),
+    "geometry": Sentence("The SVG drawing has clip paths that are too complicated; flatten it."),
 }
 MAX_NOTICES = 20
+MORE_NOTICES = Sentence("More parts of the SVG drawing were left out or not understood.")
 
 
 class Budget:
@@ -57,7 +70,7 @@ class Budget:
     def spend(self, kind: str, amount: int = 1) -> None:
         """Take `amount` units; `EngineError` when fewer are left."""
         if not self.afford(kind, amount):
-            raise EngineError("The SVG drawing {REASONS}.", REASONS=REASONS[kind])
+            raise EngineError(REASONS[kind])
 
     def afford(self, kind: str, amount: int = 1) -> bool:
         """Take `amount` units if they are left; otherwise take none and return False."""
@@ -71,13 +84,13 @@ class Notices:
     """Sentences on what was left out or not understood, each once and in order; at most `MAX_NOTICES`."""
 
     def __init__(self) -> None:
-        self._sentences: dict[str, None] = {}
+        self._sentences: dict[Sentence, None] = {}
 
-    def add(self, sentence: str) -> None:
+    def add(self, sentence: Sentence) -> None:
         if len(self._sentences) < MAX_NOTICES:
             self._sentences[sentence] = None
         else:
-            self._sentences["More parts of the SVG drawing were left out or not understood."] = None
+            self._sentences[MORE_NOTICES] = None
 
     def __iter__(self):
         return iter(self._sentences)

@@ -15,6 +15,7 @@ import tinycss2
 from cssselect2 import ElementWrapper, SelectorError, compile_selector_list
 from tinycss2.ast import Node
 
+from engines.errors import Sentence
 from engines.vector.svg.budget import Budget, Notices, shown
 from engines.vector.svg.document import Document, Element
 
@@ -96,7 +97,7 @@ class Styles:
         self._budget.spend("style tokens", _count_tokens(text))
         rules = _parsed(tinycss2.parse_stylesheet, text, skip_comments=True, skip_whitespace=True)
         if rules is None:
-            self._notices.add("A style sheet cannot be read.")
+            self._notices.add(Sentence("A style sheet cannot be read."))
         self._read_rules(rules or [])
 
     def _read_rules(self, rules: Iterable[Node], nested: bool = False) -> None:
@@ -109,7 +110,7 @@ class Styles:
                 if _text(rule.prelude).lower() in MEDIA:
                     self._read_rules(tinycss2.parse_rule_list(rule.content, True, True), nested=True)
             elif rule.type == "at-rule" and rule.lower_at_keyword == "import":
-                self._notices.add("Style sheets of other files are not read.")
+                self._notices.add(Sentence("Style sheets of other files are not read."))
 
     def _add_selector(self, tokens: list[Node], declarations: Declarations) -> None:
         self._budget.spend("selectors")
@@ -120,7 +121,8 @@ class Styles:
             if any(own.pseudo_element for own in compiled):
                 return  # generated content, which SVG has not
         except (SelectorError, ValueError, RecursionError, SyntaxError, MemoryError, IndexError):
-            self._notices.add(f"The style selector '{shown(_text(tokens))}' is not understood.")
+            selector = shown(_text(tokens))
+            self._notices.add(Sentence("The style selector '{selector}' is not understood.", selector=selector))
             return
         specificity = tuple(map(sum, zip(*(own.specificity for own in compiled), strict=True)))
         selector = Selector(compiled, [combinator for combinator, _ in parts], specificity, self._order, declarations)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
-from engines.errors import EngineError
+from engines.errors import EngineError, Sentence
 from engines.vector.svg.budget import MAX_DEPTH, REASONS, Budget, Notices
 
 __all__ = ["Document", "parse_document"]
@@ -54,7 +54,7 @@ def parse_document(data: bytes, name: str, budget: Budget, notices: Notices) -> 
         parser.Parse(data, True)
     except expat.ExpatError as error:
         if error.code == AMPLIFICATION_LIMIT:
-            raise EngineError("The SVG drawing {REASONS}.", REASONS=REASONS["characters"]) from None
+            raise EngineError(REASONS["characters"]) from None
         raise EngineError(
             "The file '{name}' is not a readable SVG drawing: {reason}.", name=name, reason=error
         ) from None
@@ -82,7 +82,7 @@ class _Builder:
         self._budget.spend("elements")
         self._budget.spend("characters", sum(map(len, attributes.values())))
         if len(self._open) >= MAX_DEPTH:
-            raise EngineError("The SVG drawing {REASONS}.", REASONS=REASONS["elements"])
+            raise EngineError(REASONS["elements"])
         element = Element(_tag(name), _own_attributes(attributes))
         if self._open:
             self._open[-1].append(element)
@@ -105,7 +105,7 @@ class _Builder:
     def entity(self, _name, _is_parameter, _value, _base, system_id, _public_id, _notation) -> None:
         self.declares_entities = True
         if system_id is not None:
-            self._notices.add("The SVG drawing declares XML entities of other files, which are not read.")
+            self._notices.add(Sentence("The SVG drawing declares XML entities of other files, which are not read."))
 
 
 def _tag(name: str) -> str:

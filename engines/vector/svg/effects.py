@@ -10,6 +10,7 @@ import shapely
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
+from engines.errors import Sentence
 from engines.vector.scene import Paint
 from engines.vector.svg.budget import Budget, Notices
 from engines.vector.svg.geometry import Item, item_area, path_of
@@ -66,7 +67,7 @@ class Effects:
         return Item(*path, 0.0, item.color, Paint.EVENODD)
 
     def _give_up(self, item: Item | None = None) -> Item | None:
-        self._notices.add("A clip path or an overlap is too complicated; the shapes are drawn whole.")
+        self._notices.add(Sentence("A clip path or an overlap is too complicated; the shapes are drawn whole."))
         return item
 
     # ------------------------------------------------------------------------------ opacity
@@ -112,5 +113,7 @@ class Effects:
         return hiding
 
     def _overlapping(self, items: list[Item]) -> list[Item]:
-        self._notices.add("A translucent group is drawn shape by shape; where its shapes overlap it is too dense.")
+        self._notices.add(
+            Sentence("A translucent group is drawn shape by shape; where its shapes overlap it is too dense.")
+        )
         return items

@@ -11,7 +11,7 @@ import shapely
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from engines.errors import EngineError
+from engines.errors import EngineError, Sentence
 from engines.vector.scene import Scene
 from engines.vector.svg.budget import MAX_DEPTH, REASONS, Budget, Notices
 from engines.vector.svg.document import parse_document
@@ -26,7 +26,16 @@ from engines.vector.svg.viewport import Measure, Viewport, inner_viewport, root_
 __all__ = ["SvgDocument", "read_document"]
 
 GROUPS = {"svg", "g", "a", "switch", "use"}
-LEFT_OUT = {"text": "Text is", "image": "Pictures are", "foreignObject": "Embedded documents are"}
+LEFT_OUT = {
+    "text": Sentence("Text is left out."),
+    "image": Sentence("Pictures are left out."),
+    "foreignObject": Sentence("Embedded documents are left out."),
+}
+EFFECTS_LEFT_OUT = {
+    "mask": Sentence("Masks are left out."),
+    "filter": Sentence("Filters are left out."),
+    "mix-blend-mode": Sentence("Blend modes are left out."),
+}
 ANIMATIONS = {"animate", "animateTransform", "animateMotion", "set"}
 LANGUAGE = "en"
 TOLERANCE = 2e-4  # of the canvas' diagonal: how far polygons may leave the curves that they replace
@@ -53,8 +62,10 @@ def read_document(data: bytes, name: str) -> SvgDocument:
         reader = _Reader(document, Stylist(document, budget, notices), budget, notices)
         reader.read()
     if not reader.items:
-        entities = "it declares XML entities, and " if document.declares_entities else ""
-        reason = next(iter(notices), f"{entities}no stroked or filled shape was found.")
+        empty = Sentence("no stroked or filled shape was found.")
+        if document.declares_entities:
+            empty = Sentence("it declares XML entities, and no stroked or filled shape was found.")
+        reason = next(iter(notices), empty)
         raise EngineError("The SVG file '{name}' draws nothing that can be used: {reason}", name=name, reason=reason)
     items = reader.items
     scene = Scene.from_paths(
@@ -95,7 +106,7 @@ class _Reader:
 
     def read(self) -> None:
         if any(element.tag in ANIMATIONS for element in self._document.root.iter()):
-            self._notices.add("Animations are left out.")
+            self._notices.add(Sentence("Animations are left out."))
         self._walk(self._document.root, _Context(self._view.matrix, INHERITED, self._view.size))
 
     def _walk(
@@ -104,7 +115,7 @@ class _Reader:
         """Draw an element. `given`: the size that `use` wants of a <symbol> or <svg>."""
         self._budget.spend("visits")
         if len(self._active) > MAX_DEPTH:
-            raise EngineError("The SVG drawing {REASONS}.", REASONS=REASONS["visits"])
+            raise EngineError(REASONS["visits"])
         own = self._stylist.own(element)
         if own.get("display") == "none" or not _speaks_to_us(element):
             return
@@ -112,7 +123,7 @@ class _Reader:
             self.background = (self._stylist.paint(self._stylist.computed(element, INHERITED), "fill") or (1, 1, 1))[:3]
             return
         if element in self._active:
-            self._notices.add("A <use> that contains itself repeats its parts too often; it is left out.")
+            self._notices.add(Sentence("A <use> that contains itself repeats its parts too often; it is left out."))
             return
         self._active.add(element)
         first = len(self.items)
@@ -140,7 +151,7 @@ class _Reader:
         elif tag in GROUPS:
             self._children(element, context)
         elif tag in LEFT_OUT and context.style["visibility"] == "visible":
-            self._notices.add(f"{LEFT_OUT[tag]} left out.")
+            self._notices.add(LEFT_OUT[tag])
 
     def _children(self, element: Element, context: _Context) -> None:
         for child in element:
@@ -151,7 +162,7 @@ class _Reader:
         measure = self._measure(element, context)
         target = self._document.target(element.get("href"))
         if target is None:
-            self._notices.add("A <use> whose target is not in the file is left out.")
+            self._notices.add(Sentence("A <use> whose target is not in the file is left out."))
             return
         moved = dataclasses.replace(context, transform=context.transform @ translation(measure.x("x"), measure.y("y")))
         width, height = measure.optional("width", measure.size[0]), measure.optional("height", measure.size[1])
@@ -174,7 +185,7 @@ class _Reader:
         try:
             matrix = parse_transform(own.get("transform", ""), size, self._budget)
         except ValueError as error:
-            self._notices.add(str(error))
+            self._notices.add(error.args[0])
             return np.eye(3)
         if origin := own.get("transform-origin"):
             x, y = parse_origin(origin, size)
@@ -185,16 +196,16 @@ class _Reader:
 
     def _with_effects(self, items: list[Item], own: dict[str, str], context: _Context) -> list[Item]:
         """The items of an element after its clip path and opacity; masks and filters are left out."""
-        for name, what in (("mask", "Masks"), ("filter", "Filters"), ("mix-blend-mode", "Blend modes")):
+        for name, notice in EFFECTS_LEFT_OUT.items():
             if own.get(name, "none") not in ("none", "normal"):
-                self._notices.add(f"{what} are left out.")
+                self._notices.add(notice)
         clip = own.get("clip-path", "none")
         if clip != "none":
             target = self._document.by_id.get(reference(clip) or "")
             if target is not None and target.tag == "clipPath":
                 items = self._effects.clipped(items, self._region(target, items, context))
             else:
-                self._notices.add("A clip path that is not in the file, or of a basic shape, is left out.")
+                self._notices.add(Sentence("A clip path that is not in the file, or of a basic shape, is left out."))
         alpha = opacity(own.get("opacity", "1"))
         return self._effects.faded(items, alpha) if alpha < 1 else items
 
@@ -245,7 +256,7 @@ class _Reader:
             return area
         if element.tag not in SHAPES:
             if element.tag in LEFT_OUT:
-                self._notices.add("Text is left out.")
+                self._notices.add(Sentence("Text is left out."))
             return Polygon()
         path = self._brush.path(element, transform, context.size)
         if path is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engines.errors import Sentence
 from engines.vector.path_data import Chain, arc, read_path
 from engines.vector.svg.budget import Budget, Notices
 from engines.vector.svg.values import numbers
@@ -17,7 +18,7 @@ def chain_of(measure: Measure, budget: Budget, notices: Notices) -> Chain:
     try:
         return _chain_of(measure, budget, notices)
     except ArithmeticError:
-        notices.add("A shape was left out: its coordinates are too large.")
+        notices.add(Sentence("A shape was left out: its coordinates are too large."))
         return Chain()
 
 
@@ -29,7 +30,7 @@ def _chain_of(measure: Measure, budget: Budget, notices: Notices) -> Chain:
             chain, error, count = read_path(attributes.get("d", ""), left)
             budget.spend("path commands", min(count, left))
             if error:
-                notices.add(str(error))
+                notices.add(error.sentence)
         case "line":
             start, end = [(measure.x("x" + k), measure.y("y" + k)) for k in "12"]
             chain.move(start)

@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from engines.errors import Sentence
 from engines.vector.scene import MOVE, Paint
 from engines.vector.svg.budget import Budget, Notices
 from engines.vector.svg.geometry import BASE_COST, RGBA, Item, Pen, flatten, outline, path_of
@@ -43,7 +44,7 @@ class Brush:
         if path is None:
             return []
         if any(style[f"marker-{place}"] != "none" for place in ("start", "mid", "end")):
-            self._notices.add("Markers are left out.")
+            self._notices.add(Sentence("Markers are left out."))
         items = [] if element.tag == "line" else self._fill(path, style)
         stroke = self._stroke(element, path, transform, style, size)
         if style["paint-order"].startswith(("stroke", "markers stroke")):
@@ -58,7 +59,7 @@ class Brush:
         self._budget.spend("points", len(own[0]))
         points = own[0] @ transform[:2, :2].T + transform[:2, 2]
         if not (np.abs(points) < LARGEST).all():
-            self._notices.add("A shape was left out: its coordinates must be finite numbers below 10^30.")
+            self._notices.add(Sentence("A shape was left out: its coordinates must be finite numbers below 10^30."))
             return None
         return points, own[1]
 
@@ -91,7 +92,7 @@ class Brush:
         if not path[1]:
             return []
         if style["stroke-dasharray"] not in ("none", "0", ""):
-            self._notices.add("Dashed lines are drawn solid.")
+            self._notices.add(Sentence("Dashed lines are drawn solid."))
         is_fixed = self._stylist.own(element).get("vector-effect") == "non-scaling-stroke"
         large, small = np.linalg.svd(transform[:2, :2], compute_uv=False)
         own, scale = self._own_path(element, size), float(np.sqrt(large * small))
@@ -117,7 +118,9 @@ class Brush:
         found = path_of(area) if area is not None else None
         if found is None:
             if area is None:
-                self._notices.add("A stroke under an uneven scale is too complicated; it is drawn with its mean width.")
+                self._notices.add(
+                    Sentence("A stroke under an uneven scale is too complicated; it is drawn with its mean width.")
+                )
                 points = own[0] @ linear.T + transform[:2, 2]
                 return [Item(points, own[1], pen.half_width * float(np.sqrt(large * small)), color, Paint.STROKE)]
             return []
@@ -129,7 +132,7 @@ class Brush:
         is_open = MOVE in segments or (points[0] != points[-1]).any()
         has_corners = len(segments) > 1
         if (is_open and style["stroke-linecap"] != "round") or (has_corners and style["stroke-linejoin"] != "round"):
-            self._notices.add("Line ends and corners are drawn round.")
+            self._notices.add(Sentence("Line ends and corners are drawn round."))
 
 
 def _scale_across(points: np.ndarray, linear: np.ndarray) -> float | None:

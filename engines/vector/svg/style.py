@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from engines.colors import CURRENT_COLOR, parse_css_color
+from engines.errors import Sentence
 from engines.vector.svg.budget import MAX_DEPTH, Budget, Notices, shown
 from engines.vector.svg.css import Styles
 from engines.vector.svg.document import Document
@@ -98,7 +99,7 @@ class Stylist:
             return True
         if parse_css_color(text) is not None:
             return True
-        self._notices.add(f"The colour '{shown(text)}' is not understood.")
+        self._notices.add(Sentence("The colour '{color}' is not understood.", color=shown(text)))
         return False
 
     # ------------------------------------------------------------------------------ paints
@@ -124,12 +125,12 @@ class Stylist:
         if target is None:
             return self._color(fallback, style)
         if target.tag not in ("linearGradient", "radialGradient"):
-            self._notices.add("Patterns are left out.")
+            self._notices.add(Sentence("Patterns are left out."))
             return self._color(fallback, style)
         if name not in self._gradients:
             self._gradients[name] = self._mean(target, style)
         if self._gradients[name] is not None:
-            self._notices.add("Gradients are drawn in their mean colour.")
+            self._notices.add(Sentence("Gradients are drawn in their mean colour."))
         return self._gradients[name]
 
     def _mean(self, gradient: Element, style: dict[str, str]) -> RGBA | None:

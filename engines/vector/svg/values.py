@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 
+from engines.errors import Sentence
 from engines.vector.svg.budget import Budget, shown
 
 __all__ = ["IDENTITY", "length", "numbers", "opacity", "parse_length", "parse_transform", "translation"]
@@ -69,7 +70,7 @@ def translation(x: float, y: float) -> np.ndarray:
 def parse_transform(text: str, size: tuple[float, float], budget: Budget) -> np.ndarray:
     """A transform list, of SVG's attribute or CSS's property, as a 3 × 3 matrix.
 
-    `size`: of the viewport in px, for percentages. Raises `ValueError` for a list that cannot be read.
+    `size`: of the viewport in px, for percentages. Raises `ValueError` with a `Sentence` for an unreadable list.
     """
     result, position = IDENTITY, 0
     text = text.strip()
@@ -88,8 +89,8 @@ def parse_transform(text: str, size: tuple[float, float], budget: Budget) -> np.
     return result
 
 
-def _unreadable(text: str) -> str:
-    return f"The SVG drawing has a transform that cannot be read: {shown(text)}."
+def _unreadable(text: str) -> Sentence:
+    return Sentence("The SVG drawing has a transform that cannot be read: {transform}.", transform=shown(text))
 
 
 def _arguments(name: str, text: str, size: tuple[float, float]) -> list[float]:

@@ -39,7 +39,7 @@ def engine(model):
 
     def make(**parts) -> UnCLIP:
         changed = replace(model, **parts)
-        return UnCLIP(SimpleNamespace(unclip=lambda name: changed))
+        return UnCLIP(SimpleNamespace(overrides={"unclip": changed}))
 
     return make
 
