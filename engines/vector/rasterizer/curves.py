@@ -8,13 +8,15 @@ from torch import Tensor
 __all__ = ["bezier", "cut", "expand"]
 
 MAX_CHORDS = 64
+ROUNDING = 1e-4  # of a chord: a count that comes out whole, as on a grid, is the same in every backend
 
 
 def bezier(cubics: Tensor, t: Tensor) -> Tensor:
     """B(t): (M, 4, 2), (M,) → (M, 2)."""
-    s = 1 - t
-    weights = torch.stack([s**3, 3 * s**2 * t, 3 * s * t**2, t**3], 1)
-    return (weights[:, :, None] * cubics).sum(1)
+    t = t[:, None]
+    quadratic = torch.lerp(cubics[:, :-1], cubics[:, 1:], t[:, None])
+    line = torch.lerp(quadratic[:, :-1], quadratic[:, 1:], t[:, None])
+    return torch.lerp(line[:, 0], line[:, 1], t)
 
 
 def cut(cubics: Tensor, tolerance: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -23,7 +25,7 @@ def cut(cubics: Tensor, tolerance: float | Tensor) -> tuple[Tensor, Tensor, Tens
     cubics (D, 4, 2), a tolerance for all or for each → segment, t at the start, t at the end; (K,) each, in order.
     """
     bend = (cubics[:, :-2] - 2 * cubics[:, 1:-1] + cubics[:, 2:]).norm(dim=2).amax(1)
-    counts = (0.75 * bend / tolerance).sqrt().ceil().clamp(1, MAX_CHORDS).long()
+    counts = ((0.75 * bend / tolerance).sqrt() - ROUNDING).ceil().clamp(1, MAX_CHORDS).long()
     segment, index = expand(torch.zeros_like(counts), counts)
     count = counts[segment].to(cubics.dtype)
     return segment, index / count, (index + 1) / count

@@ -29,6 +29,8 @@ PIXEL_RADIUS = math.sqrt(0.5)
 FAR = 1e6  # px; coordinates and widths beyond are taken as this, so that squares stay finite
 MIN_SLOPE = 0.1  # near a curve's centre of curvature the foot slides arbitrarily fast: limits it, and …
 MIN_REACH = 0.1  # px; … how fast the normal turns next to a stroke's end, so that gradients stay bounded
+NEAR = 1e-3  # px; this close to the curve the normal is taken from its tangent: the offset is mostly rounding there
+MIN_SHORT = 2.0**-17  # an edge along an axis is tilted by this much, so that its two sides join in a short ramp
 BUDGET = 1 << 24  # (chord, pixel) candidates held at once
 
 
@@ -257,9 +259,9 @@ def _coverage(cubics: Tensor, t: Tensor, centre: Tensor, radius: Tensor) -> Tens
         across = torch.where(
             speed > 1e-6, _perpendicular(velocity) / speed.clamp_min(1e-6), velocity.new_tensor([1, 0])
         )
-        normal = torch.where(reach > 1e-6, offset / reach.clamp_min(1e-6), across)
-        tangent = _perpendicular(normal)
         slides = ((t > 0) & (t < 1))[:, None] & (speed > 1e-6)
+        normal = torch.where(reach > torch.where(slides, NEAR, 1e-6), offset / reach.clamp_min(1e-6), across)
+        tangent = _perpendicular(normal)
         slope = speed.square() - (offset * _acceleration(cubics, t)).sum(1, keepdim=True)
         slope = torch.maximum(slope, MIN_SLOPE * speed.square()).clamp_min(1e-12)
         bend = (normal * _acceleration(cubics, t)).sum(1, keepdim=True)
@@ -268,7 +270,7 @@ def _coverage(cubics: Tensor, t: Tensor, centre: Tensor, radius: Tensor) -> Tens
     forward = (tangent * velocity.detach()).sum(1, keepdim=True)  # ± speed
     turn = torch.where(slides, (forward * lift - bend * along) / slope, along / reach.clamp_min(MIN_REACH))
     size = (normal - tangent * turn).abs()
-    long, short = size.amax(1), size.amin(1).clamp_min(1e-6)
+    long, short = size.amax(1), size.amin(1).clamp_min(MIN_SHORT)
     distance = reach.squeeze(1) - (normal * shift).sum(1)
     kappa = _half_plane(radius - distance, long, short) + _half_plane(radius + distance, long, short) - 1
     return torch.where(kappa > -1e-6, kappa, 0)  # at 0 a stroke without width still feels where to grow

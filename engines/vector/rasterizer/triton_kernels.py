@@ -16,6 +16,7 @@ TILE = tl.constexpr(SIDE)
 CHORD = tl.constexpr(6)  # columns of the chord table: start x, y, edge x, y, t at the start, t over its length
 REACH = tl.constexpr(0.5**0.5 + 0.25)  # px; half a pixel's diagonal and the chords' tolerance
 UNSEEN = tl.constexpr(1e-5)
+MIN_SHORT = tl.constexpr(2.0**-17)
 
 
 @triton.jit
@@ -46,14 +47,15 @@ def _cover(x0, x1, x2, x3, y0, y1, y2, y3, t, radius):
     wx, wy = 2 * x2 + 6 * t * x3, 2 * y2 + 6 * t * y3
     distance, speed = tl.sqrt(ox * ox + oy * oy), vx * vx + vy * vy
     over_distance, over_speed = 1 / tl.maximum(distance, 1e-6), 1 / tl.sqrt(tl.maximum(speed, 1e-12))
-    apart = distance > 1e-6
+    slides = (t > 0) & (t < 1) & (speed > 1e-12)
+    apart = distance > tl.where(slides, 1e-3, 1e-6)
     nx = tl.where(apart, -ox * over_distance, -vy * over_speed)
     ny = tl.where(apart, -oy * over_distance, vx * over_speed)
     nx = tl.where(tl.abs(nx) + tl.abs(ny) > 0.5, nx, 1.0)
     steep = tl.abs(nx) < tl.abs(ny)
     a, b = tl.maximum(tl.abs(nx), tl.abs(ny)), tl.minimum(tl.abs(nx), tl.abs(ny))
-    upright = b <= 1e-6
-    b = tl.maximum(b, 1e-6)
+    upright = b <= MIN_SHORT
+    b = tl.maximum(b, MIN_SHORT)
     share1, slope1, a1, b1 = _half_plane(radius - distance, a, b)
     share2, slope2, a2, b2 = _half_plane(radius + distance, a, b)
     kappa = share1 + share2 - 1
@@ -62,7 +64,6 @@ def _cover(x0, x1, x2, x3, y0, y1, y2, y3, t, radius):
     by_x, by_y = tl.where(steep, by_b, by_a), tl.where(steep, by_a, by_b)
     by_x, by_y = tl.where(nx > 0, by_x, -by_x), tl.where(ny > 0, by_y, -by_y)
     by_turn = by_x * ny - by_y * nx  # the tangent is (-ny, nx)
-    slides = (t > 0) & (t < 1) & (speed > 1e-12)
     slope = tl.maximum(tl.maximum(speed + ox * wx + oy * wy, 0.1 * speed), 1e-12)
     slide = tl.where(slides, -by_turn * (nx * wx + ny * wy) / slope, by_turn / tl.maximum(distance, 0.1))
     lift = tl.where(slides, by_turn * (nx * vy - ny * vx) / slope, 0.0)
@@ -84,7 +85,7 @@ def _coefficients(curves, segment, x, y):
 def _newton(x0, x1, x2, x3, y0, y1, y2, y3, t):
     ox, oy = x0 + t * (x1 + t * (x2 + t * x3)), y0 + t * (y1 + t * (y2 + t * y3))
     squared = ox * ox + oy * oy
-    for _ in range(2):
+    for _ in range(3):
         vx, vy = x1 + t * (2 * x2 + t * 3 * x3), y1 + t * (2 * y2 + t * 3 * y3)
         wx, wy = 2 * x2 + 6 * t * x3, 2 * y2 + 6 * t * y3
         slope = vx * vx + vy * vy + ox * wx + oy * wy

@@ -12,10 +12,10 @@ TINY, SMALL, BIG = f32(1e-6), f32(1e-12), f32(1e30)
 # As in the torch backend:
 STROKE_TOLERANCE, FILL_TOLERANCE = f32(0.25), f32(0.005)
 PIXEL_RADIUS = f32(np.sqrt(0.5))
-MIN_SLOPE, MIN_REACH = f32(0.1), f32(0.1)
+MIN_SLOPE, MIN_REACH, MIN_SHORT, NEAR = f32(0.1), f32(0.1), f32(2.0**-17), f32(1e-3)
 UNSEEN, BORDER = f32(1e-5), f32(1e-5)
 FAR = f32(1e6)
-MAX_CHORDS = 64
+MAX_CHORDS, ROUNDING = 64, f32(1e-4)
 
 BAND = 16  # rows
 LANES = 16  # pixels per block

@@ -26,6 +26,7 @@ from engines.vector.rasterizer.native.constants import (
     MAX_CHORDS,
     ONE,
     PIXEL_RADIUS,
+    ROUNDING,
     SLAB,
     SMALL,
     STROKE_TOLERANCE,
@@ -156,7 +157,7 @@ def _count_chords(curves, d, tolerance):
     x2, y2 = curves[d, 2], curves[d, 6]  # B''(0) / 2, and at the end:
     x3, y3 = x2 + THREE * curves[d, 3], y2 + THREE * curves[d, 7]
     bend = np.sqrt(max(x2 * x2 + y2 * y2, x3 * x3 + y3 * y3)) / THREE  # max |P_j - 2 P_j+1 + P_j+2| of the cubic
-    return min(max(int(np.ceil(np.sqrt(f32(0.75) * bend / tolerance))), 1), MAX_CHORDS)
+    return min(max(int(np.ceil(np.sqrt(f32(0.75) * bend / tolerance) - ROUNDING)), 1), MAX_CHORDS)
 
 
 @jit

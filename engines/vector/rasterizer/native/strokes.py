@@ -20,7 +20,9 @@ from engines.vector.rasterizer.native.constants import (
     LANES,
     LEAN,
     MIN_REACH,
+    MIN_SHORT,
     MIN_SLOPE,
+    NEAR,
     ONE,
     PIXEL_RADIUS,
     SIX,
@@ -133,7 +135,7 @@ def cover(q, block, curves, d, radius):
         x0, y0 = start_x - q[i + lanes], start_y - q[i + u64(2) * lanes]
         ox, oy = x0 + t * (x1 + t * (x2 + t * x3)), y0 + t * (y1 + t * (y2 + t * y3))
         squared = ox * ox + oy * oy
-        for _ in range(2):
+        for _ in range(3):
             vx, vy = x1 + t * (TWO * x2 + t * THREE * x3), y1 + t * (TWO * y2 + t * THREE * y3)
             wx, wy = TWO * x2 + SIX * t * x3, TWO * y2 + SIX * t * y3
             slope = vx * vx + vy * vy + ox * wx + oy * wy
@@ -150,12 +152,13 @@ def cover(q, block, curves, d, radius):
         wx, wy = TWO * x2 + SIX * t * x3, TWO * y2 + SIX * t * y3
         speed = vx * vx + vy * vy  # squared
         over_speed, over_distance = ONE / np.sqrt(max(speed, SMALL)), ONE / max(distance, TINY)
-        apart = distance > TINY
+        slides = (t > ZERO) & (t < ONE) & (speed > SMALL)
+        apart = distance > (NEAR if slides else TINY)
         nx, ny = -ox * over_distance if apart else -vy * over_speed, -oy * over_distance if apart else vx * over_speed
         nx = nx if abs(nx) + abs(ny) > HALF else ONE  # neither distance nor direction: any will do
         steep = abs(nx) < abs(ny)
         a, b = max(abs(nx), abs(ny)), min(abs(nx), abs(ny))
-        upright, b = b <= TINY, max(b, TINY)
+        upright, b = b <= MIN_SHORT, max(b, MIN_SHORT)
         over_a, over_b = ONE / a, ONE / b
         share1, slope1, a1, b1 = _half_plane(radius - distance, a, b, over_a, over_b)
         share2, slope2, a2, b2 = _half_plane(radius + distance, a, b, over_a, over_b)
@@ -168,7 +171,6 @@ def cover(q, block, curves, d, radius):
         by_x, by_y = by_x if nx > ZERO else -by_x, by_y if ny > ZERO else -by_y
         tx, ty = -ny, nx
         by_turn = -(by_x * tx + by_y * ty)
-        slides = (t > ZERO) & (t < ONE) & (speed > SMALL)
         over_slope = ONE / max(max(speed + ox * wx + oy * wy, MIN_SLOPE * speed), SMALL)
         slide = -by_turn * (nx * wx + ny * wy) * over_slope if slides else by_turn / max(distance, MIN_REACH)
         lift = by_turn * (tx * vx + ty * vy) * over_slope if slides else ZERO
