@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 
-from engines.base import Engine
+from engines.engine import Engine
 
-__all__ = ["ENGINES"]
+__all__ = ["ENGINES", "register", "unregister"]
 
 _HOMES = {
     "clipdraw": "engines.clipdraw:CLIPDraw",
@@ -20,6 +20,16 @@ _HOMES = {
     "unclip": "engines.unclip.engine:UnCLIP",
 }
 """Method name → where its engine class lives. Imported on first use: listing the methods must not load torch."""
+
+
+def register(name: str, home: str) -> None:
+    """Add a method. name: as on the command line. home: "module:Class" of its engine, imported on first use."""
+    _HOMES[name] = home
+
+
+def unregister(name: str) -> None:
+    """Take a method out again."""
+    del _HOMES[name]
 
 
 class _Engines(Mapping[str, type[Engine]]):

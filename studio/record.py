@@ -19,6 +19,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from engines.engine import Frame
 from engines.errors import EngineError, Sentence
 from engines.files import write_text
 from engines.saved_files import read_json
@@ -29,6 +30,7 @@ __all__ = [
     "Record",
     "RunState",
     "create_folder",
+    "fields_of",
     "parse_record",
     "read_record",
     "slug",
@@ -157,6 +159,16 @@ class Record:
     def write(self, folder: Path) -> None:
         values = asdict(self)
         write_text(folder / "run.json", json.dumps(values.pop("unknown") | values, ensure_ascii=False, indent=1))
+
+
+def fields_of(message: str, frame: Frame | None) -> dict[str, Any]:
+    """The fields of a record that say what the page shows: message, notices, background."""
+    return {
+        "message": str(message),
+        "message_parts": message.to_plain() if isinstance(message, Sentence) else None,
+        "notices": [str(notice)[:200] for notice in frame.notices] if frame is not None else [],
+        "background": list(frame.background) if frame is not None and frame.background else None,
+    }
 
 
 _RECORD = TypeAdapter(Record)

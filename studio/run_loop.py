@@ -17,7 +17,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from engines.engine import Engine, Frame
-from engines.errors import EngineError, Sentence
+from engines.errors import EngineError
 from engines.saved_files import decoded
 from engines.settings import EngineSettings, LiveSettings
 from studio import results
@@ -25,19 +25,16 @@ from studio.device_queue import DeviceQueue
 from studio.executor import LocalExecutor
 from studio.messages import FOLDER_IS_GONE, SaveNotices, failure_message
 from studio.published import Published
-from studio.record import Record, RunState
+from studio.record import Record, RunState, fields_of
 from studio.run_history import RunHistory, difference
 
 __all__ = ["Goal", "RunLoop"]
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_SECONDS = 3.0
-"""A killed process loses at most this, the step it was in, and the time of one write."""
-CHECKPOINT_SHARE = 0.1
-"""Checkpoints take at most this share of the time: very large states are written less often."""
-TIMELAPSE_SHARE = 0.1
-"""The same for the pictures of the time-lapse: to draw one can take longer than to make the step."""
+CHECKPOINT_SECONDS = 3.0  # a killed process loses at most this, its last step and one write
+CHECKPOINT_SHARE = 0.1  # of the time, at most: very large states are written less often
+TIMELAPSE_SHARE = 0.1  # the same for pictures of the time-lapse, which can take longer than a step
 
 
 class Goal(Enum):
@@ -398,15 +395,5 @@ class RunLoop:
 
     def record(self) -> Record:
         with self.changed:
-            frame = self.latest.frame
-            background = list(frame.background) if frame is not None and frame.background else None
-            message = self.message
-            now = {
-                "state": self.state,
-                "message": str(message),
-                "message_parts": message.to_plain() if isinstance(message, Sentence) else None,
-                "notices": [str(notice)[:200] for notice in frame.notices] if frame else [],
-                "total": self.steps,
-                "background": background,
-            }
-            return self.history.record(self.step, self.live, **now)
+            shown = fields_of(self.message, self.latest.frame)
+            return self.history.record(self.step, self.live, state=self.state, total=self.steps, **shown)

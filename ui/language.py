@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ def language_of(request: Any) -> str:
 class Text:
     """Looks words up. Knows the settings schemas of all methods, so that their labels can be translated as well."""
 
-    def __init__(self, settings: dict[str, type[EngineSettings]]):
+    def __init__(self, settings: dict[str, type[EngineSettings]], more: Sequence[Path] = ()):
+        """more: files of words that tabs bring with them (`ui.tabs`)."""
         self._settings = settings
         self._names: dict[str, str] = {}
         for spec in (spec for kind in settings.values() for spec in kind.specs()):
@@ -50,6 +52,11 @@ class Text:
         self._page = {language: _read(f"{language}.json") for language in LANGUAGES}
         self._schema = {"en": {}, "ko": _read("settings.ko.json")}
         self._sentences = _read("sentences.ko.json")
+        for words in (json.loads(path.read_text(encoding="utf-8")) for path in more):
+            for language in LANGUAGES:
+                self._page[language] |= words["page"][language]
+            self._schema["ko"] |= words["settings.ko"]
+            self._sentences |= words["sentences.ko"]
 
     # ------------------------------------------------------------------ what Python says
 

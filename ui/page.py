@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +21,24 @@ from ui.context import Context
 from ui.language import Text
 from ui.security import SecurityHeaders
 from ui.session import Session
-from ui.tabs import clipdraw, dreamstyler, styleclip, styleclipdraw, stylegan_nada, unclip
+from ui.tabs import TABS, Tab, texts_of
 from ui.theme import StudioTheme
 
 __all__ = ["build", "serve"]
 
 _ASSETS = Path(__file__).parent / "assets"
-_TABS = {
-    "CLIPDraw": {"clipdraw": clipdraw.build},
-    "StyleCLIPDraw": {"styleclipdraw": styleclipdraw.build},
-    "StyleCLIP": {
-        "styleclip-directions": styleclip.build_directions,
-        "styleclip-mapper": styleclip.build_mapper,
-        "styleclip-optimize": styleclip.build_optimize,
-    },
-    "StyleGAN-NADA": {"stylegan-nada": stylegan_nada.build},
-    "DreamStyler": {"dreamstyler": dreamstyler.build},
-    "unCLIP": {"unclip": unclip.build},
-}
-"""Title of a tab → its methods: name → what lays it out. Where there are several, each has a tab within the tab."""
 
 
-def build(context: Context) -> gr.Blocks:
+def build(context: Context, tabs: Sequence[Tab] = TABS) -> gr.Blocks:
     """The page: a masthead and the tabs of the methods that there are."""
     with gr.Blocks(title="Atelier", analytics_enabled=False, fill_width=True) as page:
         Masthead(context)
         sessions = []
         with gr.Tabs(elem_classes="methods"):
-            for title, methods in _TABS.items():
-                here = {name: build for name, build in methods.items() if name in context.engines}
+            for tab in tabs:
+                here = {name: build for name, build in tab.METHODS.items() if name in context.engines}
                 if here:
-                    with gr.Tab(title, id=title):
+                    with gr.Tab(tab.TITLE, id=tab.TITLE):
                         sessions += _sessions(context, here)
         for session in sessions:
             session.on_load(page)
@@ -71,15 +58,20 @@ def _sessions(context: Context, methods: dict[str, Callable[[Context], Session]]
 
 
 def serve(
-    studio: Studio, *, engines: Mapping[str, type[Engine]] = ENGINES, shared: bool = False, **launch: Any
+    studio: Studio,
+    *,
+    engines: Mapping[str, type[Engine]] = ENGINES,
+    tabs: Sequence[Tab] = TABS,
+    shared: bool = False,
+    **launch: Any,
 ) -> tuple[Any, str]:
-    """Build the page for `studio` and serve it. `launch` goes to Gradio; → (server, address).
+    """Build the page for `studio` and serve it. `launch` goes to Gradio; returns (server, address).
 
-    shared: others than the person at this machine can reach the page.
+    shared: others than the user of this machine can reach the page.
     """
-    text = Text({name: engine.Settings for name, engine in engines.items()})
+    text = Text({name: engine.Settings for name, engine in engines.items()}, texts_of(tabs))
     context = Context(studio, engines, text, shared=shared)
-    page = build(context)
+    page = build(context, tabs)
     page.queue(max_size=32)
     app, local, public = page.launch(
         theme=StudioTheme(),

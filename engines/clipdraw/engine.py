@@ -3,8 +3,7 @@
 Frans, Soros & Witkowski, "CLIPDraw: Exploring Text-to-Drawing Synthesis through Language-Image Encoders",
 arXiv 2106.14843. Deviations: the mean over the views instead of their sum, so that weights mean the same for any number
 of views; by default CLIP's pixel normalisation, fewer and wider strokes, fewer steps, and views of other sizes and on
-other backgrounds. The picture that CLIP sees is drawn at about CLIP's own resolution, whatever the canvas: strokes are
-vectors.
+other backgrounds. CLIP sees the drawing at about its own resolution, whatever the canvas.
 """
 
 from __future__ import annotations
@@ -20,24 +19,30 @@ from torch import Tensor
 from engines.clip.augment import random_views
 from engines.clip.guidance import ClipGuide, Target
 from engines.clip.prompts import parse_prompt
+from engines.clipdraw.coloring import in_allowed_colors
 from engines.clipdraw.painting import distance, painted
 from engines.clipdraw.settings import CLIPDrawSettings, parse_stroke_numbers
-from engines.clipdraw.strokes import Rates, Strokes, random_strokes, strokes_along_edges, visible_area
-from engines.colors import parse_color, parse_palette
-from engines.engine import Engine, Frame
+from engines.clipdraw.strokes import (
+    Rates,
+    Strokes,
+    point_rate_factor,
+    random_strokes,
+    strokes_along_edges,
+    visible_area,
+)
+from engines.colors import parse_color
+from engines.engine import Engine, Frame, reading_state
 from engines.errors import EngineError, Sentence
 from engines.images import as_pixels, as_tensor, load_picture
+from engines.optimization import check_finite
 from engines.settings import LiveSettings
 from engines.vector import Scene, composite, rasterize, read_svg, resolve_backend
 
 __all__ = ["CLIPDraw"]
 
-TRY_STEPS = 40
-"""Steps of each beginning when the best of several is wanted."""
-UPKEEP_EVERY = 20
-"""Steps between two looks for strokes that nobody can see."""
-DEAD_AREA = 1.5
-"""px² of a 224-px canvas below which a stroke counts as invisible."""
+TRY_STEPS = 40  # of each beginning when the best of several is wanted
+UPKEEP_EVERY = 20  # steps between two searches for invisible strokes
+DEAD_AREA = 1.5  # px² of a 224-px canvas below which a stroke counts as invisible
 
 Guidance = Callable[[CLIPDrawSettings, Tensor, Tensor], tuple[Tensor, dict[str, float]]]
 """(settings, premultiplied rgba (4, H, W), background (3,)) → (loss (), its terms by label)."""
@@ -50,7 +55,7 @@ class CLIPDraw(Engine):
     Settings = CLIPDrawSettings
     has_scene: ClassVar[bool] = True
     SHORTEST_SIDE: ClassVar = 8
-    """px of a picture that is looked at, however narrow the canvas."""
+    """Least side in px of the picture that CLIP sees, however narrow the canvas."""
 
     def __init__(self, models):
         super().__init__(models)
@@ -94,8 +99,7 @@ class CLIPDraw(Engine):
             loss = loss + settings.region_weight * outside
             terms["ink outside the region"] = outside.item()
         losses = {"loss": loss.item(), **terms}
-        if not math.isfinite(losses["loss"]):
-            raise EngineError("The loss is no longer a number; lower the learning rates and start again.")
+        check_finite(losses)
         loss.backward()
         update(settings)
         return losses
@@ -103,7 +107,7 @@ class CLIPDraw(Engine):
     def _guidance(
         self, settings: CLIPDrawSettings, rgba: Tensor, background: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        """What is to become small, and its terms by label: how far random views are from what is wanted."""
+        """The loss and its terms by label: how far random views are from the targets."""
         targets = self._targets(settings)
         views = random_views(
             settings.num_augmentations, self._generator,
@@ -139,7 +143,7 @@ class CLIPDraw(Engine):
         unit = self._strokes.unit
         progress = self._try_step(settings) / settings.num_steps
         return Rates(
-            points=settings.points_lr * unit * schedule(settings.lr_schedule, progress),
+            points=settings.points_lr * unit * point_rate_factor(settings.lr_schedule, progress),
             widths=settings.width_lr * unit,
             colors=settings.color_lr,
         )
@@ -210,19 +214,7 @@ class CLIPDraw(Engine):
 
     def _painted(self, settings: CLIPDrawSettings) -> Scene:
         """The strokes in the colours that the colour mode allows; gradients reach the free colours beneath."""
-        scene = self._strokes.scene
-        rgb, alpha = scene.colors[:, :3], scene.colors[:, 3:]
-        if settings.color_mode == "grey":
-            rgb = rgb.mean(1, keepdim=True).expand(-1, 3)
-        elif settings.color_mode == "ink":
-            rgb = rgb.new_tensor(parse_color(settings.ink)).expand(len(rgb), 3)
-        elif settings.color_mode == "palette":
-            palette = rgb.new_tensor(parse_palette(settings.palette))
-            nearest = palette[torch.cdist(rgb.detach(), palette).argmin(1)]
-            rgb = nearest + (rgb - rgb.detach())  # straight through
-        if not settings.use_alpha:
-            alpha = torch.ones_like(alpha)
-        return scene.replace(colors=torch.cat([rgb, alpha], dim=1))
+        return in_allowed_colors(self._strokes.scene, settings)
 
     def _background_now(self, settings: CLIPDrawSettings) -> Tensor:
         if settings.learn_background:
@@ -314,7 +306,7 @@ class CLIPDraw(Engine):
 
     @property
     def _steps_done(self) -> int:
-        """Steps as they are counted for the person: that many frames came after the first."""
+        """Steps as the user counts them: the number of frames after the first."""
         return self._step
 
     def _total_steps(self, settings: CLIPDrawSettings) -> int:
@@ -397,7 +389,7 @@ class CLIPDraw(Engine):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        try:
+        with reading_state(self.title):
             self._strokes = Strokes.from_state_dict(state["strokes"], self.models.device)
             self._background = state["background"].clone().to(self.models.device).requires_grad_(True)
             self._generator.set_state(state["generator"])
@@ -406,14 +398,3 @@ class CLIPDraw(Engine):
             self._notices = tuple(state.get("notices", ()))
             followed = state.get("followed")  # older drawings have neither
             self._followed = followed and (followed[0], followed[1].to(self.models.device))
-        except (KeyError, TypeError, AttributeError, RuntimeError):
-            raise EngineError("The saved state is not one of CLIPDraw; choose another one.") from None
-
-
-def schedule(name: str, progress: float) -> float:
-    """Factor of the point rate at a share of the run. "paper": arXiv 2106.14843's released code."""
-    if name == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-    if name == "paper":
-        return 1.0 if progress < 0.5 else 0.4 if progress < 0.75 else 0.1
-    return 1.0

@@ -17,7 +17,7 @@ from torch import Tensor
 from engines.clipdraw.settings import REFERENCE_SIDE, CLIPDrawSettings
 from engines.vector import Scene, rasterize
 
-__all__ = ["Rates", "Strokes", "random_strokes", "strokes_along_edges"]
+__all__ = ["Rates", "Strokes", "point_rate_factor", "random_strokes", "strokes_along_edges"]
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 RMSPROP_DECAY = 0.99
@@ -31,6 +31,15 @@ class Rates:
     points: float
     widths: float
     colors: float
+
+
+def point_rate_factor(schedule: str, progress: float) -> float:
+    """Factor of the point rate at a share of the run, in [0, 1]. "paper": the released code of arXiv 2106.14843."""
+    if schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    if schedule == "paper":
+        return 1.0 if progress < 0.5 else 0.4 if progress < 0.75 else 0.1
+    return 1.0
 
 
 class Strokes:

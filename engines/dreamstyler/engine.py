@@ -27,7 +27,7 @@ from engines.dreamstyler.settings import NO_STYLE, SHELF, DreamStylerSettings
 from engines.dreamstyler.stages import stage_of_timestep, unvisited_stages
 from engines.dreamstyler.styles import Style, load_style, mixed, save_style
 from engines.dreamstyler.tokens import PromptReader
-from engines.engine import Engine, Frame
+from engines.engine import Engine, Frame, reading_state
 from engines.errors import EngineError, Sentence, joined
 from engines.images import as_pixels, load_picture
 from engines.settings import LiveSettings
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DreamStyler"]
 
-PREVIEW_STEPS = 10
-"""Of painting, at most, for a preview while a style is learned."""
+PREVIEW_STEPS = 10  # sampling steps of a preview during learning, at most
 
 
 class DreamStyler(Engine):
@@ -115,10 +114,8 @@ class DreamStyler(Engine):
         self._caption = "; ".join(found)
         self._training = StageInversion(self._model, paintings, settings)
         if self._loaded is not None:
-            try:
+            with reading_state():
                 self._training.load_state_dict(self._loaded)
-            except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
-                raise EngineError("The saved state is of a training with other settings; choose another one.") from None
             self._loaded = None
 
     def _prepare_photo(self, settings: DreamStylerSettings) -> None:
@@ -387,7 +384,7 @@ class DreamStyler(Engine):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        try:
+        with reading_state(self.title):
             self._step, self._loaded = state["step"], state["training"]
             self._preview, self._previewed = state["preview"]
             latents, x0, self._done, self._begun, self._looked = state["painting"]
@@ -396,8 +393,6 @@ class DreamStyler(Engine):
             )
             style = state["style"]
             self._made = style and Style(style["vectors"], style["name"], style["metadata"])
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise EngineError("The saved state is not one of {title}; choose another one.", title=self.title) from None
 
 
 def _copy(value: Tensor | None) -> Tensor | None:

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from engines.clipdraw.engine import CLIPDraw
 from engines.clipdraw.strokes import Rates
-from engines.errors import EngineError
+from engines.engine import reading_state
 from engines.images import load_picture
 from engines.style import (
     SWATCHES,
@@ -257,14 +257,12 @@ class StyleCLIPDraw(CLIPDraw):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
-        try:
+        with reading_state(self.title):
             self._style_done, self._style_due, self._skipped = (
                 state[name] for name in ("style_done", "style_due", "skipped")
             )
             self._best_likeness = state["best_likeness"]
             self._drawn = None if state["drawn"] is None else state["drawn"].to(self.models.device)
-        except (KeyError, AttributeError):
-            raise EngineError("The saved state is not one of StyleCLIPDraw; choose another one.") from None
 
 
 def _source(picture: str | Path, region: str, settings: StyleCLIPDrawSettings) -> StyleSource:

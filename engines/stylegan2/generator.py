@@ -4,12 +4,10 @@
     w = generator.mapping(z, psi=0.7)                   # (N, z_dim) → (N, num_ws, w_dim)
     picture = generator.synthesis(w)                    # → (N, 3, H, W), nominally in [-1, 1], not clamped
 
-The architecture is "skip", the one of all published StyleGAN2 checkpoints: every block adds to the picture of the
-block before. Tensors are named as in StyleGAN2-ADA ("synthesis.b8.conv0.weight"). Convolutions scale their input by
-the style and their output by the demodulation, and so share one weight between the pictures of a batch; scaling the
-weight instead, as the paper writes it, is the same function and costs a convolution with as many groups.
-
-N pictures, C channels, H × W pixels, r the resolution of a block.
+The architecture is "skip", as in all published StyleGAN2 checkpoints: every block adds to the picture of the block
+before. Tensors are named as in StyleGAN2-ADA ("synthesis.b8.conv0.weight"). Convolutions scale their input by the style
+and their output by the demodulation, which equals the paper's scaling of weights and needs no grouped convolution.
+N pictures, C channels, r the resolution of a block.
 """
 
 from __future__ import annotations
@@ -55,13 +53,12 @@ def block_channels(resolution: int, channel_base: int = 32768, channel_max: int 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """All that decides the function of a generator, but for its tensors.
+    """All that defines a generator except its tensors.
 
     channels: of each block, from 4 px up. mapping_features: outputs of each layer of the mapping network, the last one
     is w_dim. c_dim, embed_features: of the class label and its embedding, 0 without classes. img_channels: 1 for grey,
-    3 for RGB, and one more for alpha; pictures are RGB in any case. resample_taps: length of
-    the upsampling filter. conv_clamp: layers are clamped to ±conv_clamp. num_fp16_res: so many of the largest blocks
-    compute in fp16 on a GPU.
+    3 for RGB, and one more for alpha; pictures are RGB in any case. resample_taps: length of the upsampling filter.
+    conv_clamp: layers are clamped to ±conv_clamp. num_fp16_res: number of largest blocks in fp16 on a GPU.
     """
 
     channels: tuple[int, ...]

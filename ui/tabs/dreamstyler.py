@@ -15,7 +15,9 @@ from ui.context import Context
 from ui.session import Session
 from ui.tabs.drawing import lay_out
 
-__all__ = ["build"]
+__all__ = ["METHODS", "TITLE"]
+
+TITLE = "DreamStyler"
 
 TASKS = ("diffusion", "clip", "structure", "depth", "caption", "instant-style")
 PAINTINGS = (("painting_1", "caption_1"), ("painting_2", "caption_2"), ("painting_3", "caption_3"))
@@ -81,3 +83,6 @@ def build(context: Context) -> Session:
     session.empties("second_style", "second_style_file")
     session.empties("photo", "region")
     return session
+
+
+METHODS = {"dreamstyler": build}

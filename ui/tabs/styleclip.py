@@ -13,7 +13,9 @@ from ui.context import Context
 from ui.session import Session
 from ui.tabs.drawing import lay_out
 
-__all__ = ["build_directions", "build_mapper", "build_optimize"]
+__all__ = ["METHODS", "TITLE"]
+
+TITLE = "StyleCLIP"
 
 TASKS = ("clip", "stylegan2", "identity")
 
@@ -120,3 +122,10 @@ def _accepted(edits: str, neutral: str, prompt: str, alpha: float, auto_beta: bo
 
 def _without_the_last(edits: str) -> tuple[str]:
     return ("; ".join(part.strip() for part in edits.split(";")[:-1]),)
+
+
+METHODS = {
+    "styleclip-directions": build_directions,
+    "styleclip-mapper": build_mapper,
+    "styleclip-optimize": build_optimize,
+}

@@ -10,7 +10,9 @@ from ui.context import Context
 from ui.session import Session
 from ui.tabs.drawing import lay_out
 
-__all__ = ["build"]
+__all__ = ["METHODS", "TITLE"]
+
+TITLE = "StyleCLIPDraw"
 
 
 def build(context: Context) -> Session:
@@ -35,3 +37,6 @@ def build(context: Context) -> Session:
     session.empties("style_image", "style_region")
     session.empties("second_swatch", "second_style_image")
     return session
+
+
+METHODS = {"styleclipdraw": build}

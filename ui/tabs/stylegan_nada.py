@@ -12,7 +12,9 @@ from ui.context import Context
 from ui.session import Session
 from ui.tabs.drawing import lay_out
 
-__all__ = ["build"]
+__all__ = ["METHODS", "TITLE"]
+
+TITLE = "StyleGAN-NADA"
 
 
 def build(context: Context) -> Session:
@@ -36,3 +38,6 @@ def build(context: Context) -> Session:
     session = lay_out(context, engine, tasks=tasks, words="domain", top=faces, card=domain)
     session.empties("swatch", "style_1", "style_2", "style_3")
     return session
+
+
+METHODS = {"stylegan-nada": build}

@@ -9,7 +9,9 @@ from ui.context import Context
 from ui.session import Session
 from ui.tabs.drawing import lay_out
 
-__all__ = ["build"]
+__all__ = ["METHODS", "TITLE"]
+
+TITLE = "unCLIP"
 
 
 def build(context: Context) -> Session:
@@ -59,3 +61,6 @@ def build(context: Context) -> Session:
 
 def _on(*tasks: str) -> gr.Column:
     return gr.Column(elem_classes=["per-task", *(f"on-{task}" for task in tasks)], min_width=140)
+
+
+METHODS = {"unclip": build}

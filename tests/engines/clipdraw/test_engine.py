@@ -7,7 +7,7 @@ from PIL import Image
 
 from engines.base import EngineError, LiveSettings
 from engines.clipdraw import CLIPDraw, CLIPDrawSettings
-from engines.clipdraw.engine import schedule
+from engines.clipdraw.strokes import point_rate_factor
 from engines.vector import load_svg, save_svg
 
 SMALL = {
@@ -253,8 +253,8 @@ def test_every_preset_draws(pocket, preset):
 
 
 @pytest.mark.parametrize(("progress", "factor"), [(0, 1), (0.49, 1), (0.5, 0.4), (0.74, 0.4), (0.75, 0.1), (1, 0.1)])
-def test_paper_schedule(progress, factor):
-    assert schedule("paper", progress) == factor
+def test_paper_point_rate_factor(progress, factor):
+    assert point_rate_factor("paper", progress) == factor
 
 
 def test_a_long_prompt_is_noticed_not_refused(pocket):
