@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from studio import Run, Studio
-from tests.ui.conftest import address, studio
+from tests.ui.conftest import ENGINES, served, studio
 
-__all__ = ["address", "studio"]  # fixtures, served here as there
+__all__ = ["studio"]  # a fixture, here as there
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -40,6 +40,14 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found, headless=True, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(request: pytest.FixtureRequest, studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A page with the tabs of the module's `METHODS`, all unless it names some: a page with fewer tabs loads sooner."""
+    names = getattr(request.module, "METHODS", ENGINES)
+    with served(studio, {name: ENGINES[name] for name in names}, tmp_path_factory.mktemp("gradio")) as address:
+        yield address
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from playwright.sync_api import Page, expect
 from engines.export import write_png
 from tests.browser.test_drawing import draw, number
 
+METHODS = ("clipdraw",)
+
 pytestmark = pytest.mark.browser
 
 

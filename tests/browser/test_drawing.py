@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Page, expect
 
+METHODS = ("clipdraw",)
+
 pytestmark = pytest.mark.browser
 
 LONG = 5000  # steps: a run that does not end by itself during a test

@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.test_layout import NAMELESS
 
+METHODS = ("dreamstyler",)
+
 pytestmark = pytest.mark.browser
 
 METHOD = "dreamstyler"

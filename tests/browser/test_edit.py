@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 
 from engines.stylegan2 import Generator, GeneratorConfig, save_generator
 
+METHODS = ("styleclip-directions",)
+
 pytestmark = pytest.mark.browser
 
 METHOD = "styleclip-directions"

@@ -13,6 +13,8 @@ from engines.style import SWATCHES
 from tests.browser.test_drawing import draw as draw_on_first_tab
 from tests.browser.test_layout import NAMELESS, phone
 
+METHODS = ("clipdraw", "styleclipdraw")
+
 pytestmark = pytest.mark.browser
 __all__ = ["phone"]  # a fixture
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,7 +137,14 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 @pytest.fixture(scope="session")
 def address(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
+    with served(studio, ENGINES, tmp_path_factory.mktemp("gradio")) as address:
+        yield address
+
+
+@contextmanager
+def served(studio: Studio, engines: dict[str, type], scratch: Path) -> Iterator[str]:
+    """The page with the tabs of these engines, at the address that is yielded."""
+    os.environ["GRADIO_TEMP_DIR"] = str(scratch)
     from ui import page
 
     with socket.socket() as free:
@@ -144,7 +152,7 @@ def address(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         port = free.getsockname()[1]
     app, address = page.serve(
         studio,
-        engines=ENGINES,
+        engines=engines,
         server_name="127.0.0.1",
         server_port=port,
         prevent_thread_lock=True,
