@@ -19,7 +19,7 @@ app: .venv/app
 
 test: .venv/dev
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 torture: .venv/dev
 	$(BIN)/python -m pytest -m torture
