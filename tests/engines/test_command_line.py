@@ -20,7 +20,8 @@ from engines.export import read_embedded
 from engines.vector import load_svg
 
 ROOT = Path(__file__).parents[2]
-SMALL = ["--set", "num_strokes=8", "--set", "num_augmentations=2", "--set", "width=96", "--set", "height=96"]
+CHANGES = ("num_strokes=8", "num_augmentations=2", "width=96", "height=96", "painter_weight=0")
+SMALL = [part for change in CHANGES for part in ("--set", change)]
 
 
 def engines(*arguments) -> subprocess.CompletedProcess:
