@@ -170,7 +170,7 @@ OTHERS = {
     "LoRA of diffusers": ({"unet.down_blocks.0.lora.up.weight": torch.ones(4, 2)}, "is a LoRA"),
     "LoRA of peft": ({"base_model.model.q_proj.lora_A.weight": torch.ones(4, 2)}, "is a LoRA"),
     "model": ({"model.diffusion_model.input_blocks.0.0.weight": torch.ones(4, 2)}, "a whole diffusion model"),
-    "SD 1": ({"<a>": torch.ones(2, 768)}, "vectors of 768 numbers where this model reads 16 .it is for Stable Diffusion 1"),
+    "SD 1": ({"<a>": torch.ones(2, 768)}, "768 numbers where this model reads 16 .it is for Stable Diffusion 1"),
     "integers": ({"<a>": torch.ones(WIDTH, dtype=torch.int64)}, "something else in the place|type torch.int64"),
     "many": ({"<a>": torch.ones(65, WIDTH)}, "vectors of 65 × 16 numbers"),
 }
