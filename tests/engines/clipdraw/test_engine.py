@@ -259,7 +259,7 @@ def test_paper_point_rate_factor(progress, factor):
 
 def test_a_long_prompt_is_noticed_not_refused(pocket):
     frame = frames(pocket, small(prompt="a very " * 50 + "red apple", num_steps=1))[-1]
-    assert "only the beginning" in frame.status
+    assert "only the beginning" in frame.notices[0]
 
 
 @pytest.mark.parametrize(

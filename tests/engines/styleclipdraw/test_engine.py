@@ -118,7 +118,7 @@ def iter_with(run, live):
 
 @pytest.mark.parametrize("state", [{}, {"step": 3}])
 def test_a_wrong_state_is_one_sentence(pocket, state):
-    with pytest.raises(EngineError, match="not one of CLIPDraw"):
+    with pytest.raises(EngineError, match="not one of StyleCLIPDraw"):
         StyleCLIPDraw(pocket).load_state_dict(state)
 
 
