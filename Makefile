@@ -17,11 +17,11 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-config -
 app: .venv/app
 	$(BIN)/python app.py
 
-# One thread each is quickest. Three processes fill two cores: browser tests wait a lot.
+# One thread each is quickest: two processes share the cores.
 test: export OMP_NUM_THREADS = 1
 test: .venv/dev
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 torture: .venv/dev
 	$(BIN)/python -m pytest -m torture
